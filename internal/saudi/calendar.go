@@ -1,0 +1,40 @@
+package saudi
+
+import "time"
+
+// Calendar is a bank's working time: Sunday to Thursday, less its holidays. The
+// zero Calendar has neither holidays nor a cut-off.
+type Calendar struct {
+	// Holidays are the days on which nobody works, weekends aside. The two Eids
+	// are announced year by year, so they are configuration.
+	Holidays map[Date]bool
+
+	// CutOff is the time of day in Riyadh, counted from midnight, from which on
+	// work counts as the next date's; 0 is none.
+	CutOff time.Duration
+}
+
+// Working reports whether the bank works on d.
+func (c Calendar) Working(d Date) bool {
+	switch d.Weekday() {
+	case time.Friday, time.Saturday:
+		return false
+	}
+	return !c.Holidays[d]
+}
+
+// Promise returns the workingDays-th working day after the Riyadh date of at, or
+// after the next date if at is at the cut-off or later ("promised_by" of
+// api.md). The date that is counted from need not be a working day itself.
+func (c Calendar) Promise(at time.Time, workingDays int) Date {
+	d := DateOf(at)
+	if c.CutOff > 0 && at.Sub(d.At(0, 0)) >= c.CutOff {
+		d = d.AddDays(1)
+	}
+	for workingDays > 0 {
+		if d = d.AddDays(1); c.Working(d) {
+			workingDays--
+		}
+	}
+	return d
+}
