@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+// Acceptance is a confirmed preview on its way into the store: what the store's one transaction needs in order to
+// record a refund, and the rules by which it does.
+type Acceptance struct {
+	ID        string // of the preview, and so of the refund
+	Bank      string // two-digit bank code
+	Origin    Origin
+	Payment   Payment
+	To        saudi.IBAN
+	Challenge string
+	At        time.Time
+	Promised  saudi.Date
+	Rules     Rules
+}
+
+// Rules are the limits that a confirm must keep, by its channel.
+type Rules struct {
+	Limit           money.Amount // of all refunds of a customer confirmed on one Riyadh day
+	ApproveAbove    money.Amount // a confirm that brings the day above it awaits approval; zero: none does
+	ApproveAlways   bool         // every confirm awaits approval, whatever its amount
+	ApprovalExpires time.Time    // when an approval that nobody gave lapses
+}
+
+// Day is the Riyadh day whose limit the confirm takes from.
+func (a Acceptance) Day() saudi.Date { return saudi.DateOf(a.At) }
+
+// Refund builds the refund and its first event. dead is how many refunds of the request ended dead, spent what the
+// customer's live refunds have taken from the day's limit; both as the store's transaction sees them.
+// It returns ErrLimitExceeded when the limit wouldn't hold.
+func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) {
+	day := spent + a.Payment.Amount
+	if day > a.Rules.Limit {
+		return Refund{}, Event{}, ErrLimitExceeded
+	}
+	state, due := Queued, a.At
+	if a.Rules.ApproveAlways || (a.Rules.ApproveAbove > 0 && day > a.Rules.ApproveAbove) {
+		state, due = AwaitingApproval, a.Rules.ApprovalExpires
+	}
+	r := Refund{
+		ID: a.ID, Reference: Reference(a.Bank, a.Payment.RequestID, dead), Ordinal: dead,
+		Origin: a.Origin, Payment: a.Payment, To: a.To, Challenge: a.Challenge,
+		CreatedAt: a.At, Promised: a.Promised,
+		State: state, Version: 1, Due: due, UpdatedAt: a.At,
+	}
+	actor := Actor{Role: RoleCustomer, ID: a.Origin.Customer, Session: a.Origin.Session}
+	if a.Origin.Channel == Counter {
+		actor = Actor{
+			Role: RoleTeller, ID: a.Origin.Teller, Employee: a.Origin.Employee,
+			Branch: a.Origin.Branch, Session: a.Origin.Session,
+		}
+	}
+	evidence := Evidence{"channel": string(a.Origin.Channel)}
+	if a.Challenge != "" {
+		evidence["challenge"] = a.Challenge
+	}
+	return r, Event{RefundID: r.ID, Version: 1, At: a.At, To: state, Actor: actor, Evidence: evidence}, nil
+}
