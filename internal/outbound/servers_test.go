@@ -1,0 +1,166 @@
+package outbound_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/internal/outbound"
+)
+
+// canary stands in every URL, in every request and in whatever the servers of the tests say amiss.
+const canary = "Canary"
+
+func client(t *testing.T, cfg outbound.Config) *outbound.Client {
+	t.Helper()
+	c := outbound.New(cfg)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// do makes one exchange with canaries in all its parts.
+func do(t *testing.T, ctx context.Context, c *outbound.Client, method, base string, body []byte) outbound.Exchange { //nolint:revive // t goes first
+	t.Helper()
+	req, err := http.NewRequest(method, base+"/"+canary+"?key="+canary, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", canary)
+	x := c.Do(ctx, req, body)
+	checkSilent(t, base, x.Err)
+	if x.At.IsZero() {
+		t.Error("nobody knows when it ended")
+	}
+	return x
+}
+
+// checkSilent looks into an error, and into all that it wraps, for the URL, the address and what came over the wire.
+func checkSilent(t *testing.T, base string, err error) {
+	t.Helper()
+	_, host, _ := strings.Cut(base, "://")
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e)} {
+			if strings.Contains(text, canary) || strings.Contains(text, host) || strings.Contains(text, "127.0.0.1") {
+				t.Errorf("an error says too much: %s", text)
+			}
+		}
+	}
+}
+
+// word is what an exchange came to.
+func word(x outbound.Exchange) string {
+	switch {
+	case x.Err == nil && !x.Handed, x.Err != nil && x.Body != nil:
+		return fmt.Sprintf("absurd: %+v", x)
+	case !x.Handed:
+		return "not sent"
+	case x.Err != nil || x.Cause() != "":
+		return x.Cause()
+	default:
+		return fmt.Sprint(x.Status, " ", string(x.Body))
+	}
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) (base string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// rawServer reads whole requests and lets answer do the rest: nth counts those of the connection, and false closes it.
+func rawServer(t *testing.T, answer func(conn *net.TCPConn, nth int) bool) (base string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				for nth := 0; ; nth++ {
+					r, err := http.ReadRequest(reader)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					if !answer(conn.(*net.TCPConn), nth) {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		running.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// inMemory dials a server with this handler over pipes, for fake time; without a handler, nobody ever answers the dial.
+func inMemory(t *testing.T, handler http.HandlerFunc) func(context.Context, string, string) (net.Conn, error) {
+	t.Helper()
+	if handler == nil {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	}
+	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(listener) })
+	t.Cleanup(func() {
+		_ = server.Close()
+		running.Wait()
+	})
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		select {
+		case listener.conns <- theirs:
+			return ours, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pipes is a listener that takes connections from a channel.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error { p.once.Do(func() { close(p.done) }); return nil }
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -1,0 +1,118 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Options say where Redis is. Either URL or Addrs; the rest has defaults that
+// suit one gateway.
+type Options struct {
+	// URL of a single server: redis://user:password@host:port/db, or rediss://.
+	URL string
+
+	// Addrs: one server, the nodes of a cluster, or with MasterName the
+	// Sentinels.
+	Addrs      []string
+	Cluster    bool   // Addrs holds a single configuration endpoint of a cluster
+	MasterName string // what the Sentinels call the master
+
+	Username, Password                 string
+	SentinelUsername, SentinelPassword string
+	DB                                 int
+	TLS                                *tls.Config
+
+	// PoolSize is the number of connections per server; 32 when 0.
+	PoolSize int
+
+	// CommandTimeout bounds the write of a command, the read of its answer and
+	// the wait for a free connection, each; 200 ms when 0. A server in this very
+	// process never goes silent, only slow, and deserves more.
+	CommandTimeout time.Duration
+}
+
+const (
+	dialTimeout           = 300 * time.Millisecond
+	defaultCommandTimeout = 200 * time.Millisecond
+	connLifetime          = 5 * time.Minute // so that nobody stays with a demoted master for long
+	defaultPoolSize       = 32
+)
+
+// NewClient returns a client that fails fast and never repeats a command by
+// itself. Left to its defaults the library repeats a command whose answer was
+// lost, which counts one guess twice, waits up to five seconds on a server that
+// is silent, whatever the context says, and dials a dead one five times over.
+//
+// It does not connect; CheckServer does.
+func NewClient(o Options) (redis.UniversalClient, error) {
+	timeout := cmp.Or(o.CommandTimeout, defaultCommandTimeout)
+	u := redis.UniversalOptions{
+		Addrs: o.Addrs, IsClusterMode: o.Cluster, MasterName: o.MasterName,
+		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
+		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
+
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		ContextTimeoutEnabled: true,
+		DialTimeout:           dialTimeout,
+		ReadTimeout:           timeout,
+		WriteTimeout:          timeout,
+		PoolTimeout:           timeout,
+		PoolSize:              cmp.Or(o.PoolSize, defaultPoolSize),
+		ConnMaxLifetime:       connLifetime,
+		DisableIdentity:       true, // a handshake fewer that could desynchronise a connection
+		MaintNotificationsConfig: &maintnotifications.Config{
+			Mode: maintnotifications.ModeDisabled,
+		},
+	}
+	switch {
+	case (o.URL == "") == (len(o.Addrs) == 0):
+		return nil, errors.New("redisstore: exactly one of URL and Addrs is needed")
+	case o.URL != "":
+		single, err := redis.ParseURL(o.URL)
+		if err != nil {
+			return nil, errors.New("redisstore: malformed Redis URL") // err may quote the password
+		}
+		u.Addrs, u.DB, u.TLSConfig = []string{single.Addr}, single.DB, single.TLSConfig
+		u.Username, u.Password = single.Username, single.Password
+	}
+	return redis.NewUniversalClient(&u), nil
+}
+
+// ErrEvicting says that Redis may throw away keys when it is short of memory.
+// A counter of wrong codes that can be pushed out by other keys counts nothing.
+var ErrEvicting = errors.New("redisstore: Redis must run with maxmemory-policy noeviction")
+
+// CheckServer refuses a Redis that evicts, or that does not say whether it does;
+// of a cluster, every master is asked. It is for the start of a process. An
+// embedded server that cannot be asked is not checked, by configuration of
+// whoever embeds it, never because asking failed.
+func CheckServer(ctx context.Context, client redis.UniversalClient) error {
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			return checkNode(ctx, node)
+		})
+	}
+	return checkNode(ctx, client)
+}
+
+func checkNode(ctx context.Context, node redis.Cmdable) error {
+	info, err := node.Info(ctx, "memory").Result()
+	if err != nil {
+		return fmt.Errorf("redisstore: asking Redis for its eviction policy: %w", err)
+	}
+	for line := range strings.Lines(info) {
+		if policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); ok && policy == "noeviction" {
+			return nil
+		}
+	}
+	return ErrEvicting
+}

@@ -1,0 +1,221 @@
+package httpsms_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+	"github.com/istirdad/istirdad/otp/sms/httpsms"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var message = otp.Message{Kind: otp.CodeForProfile, Language: otp.English, Code: "482915"}
+
+// provider answers every POST with handle and counts them.
+func provider(t *testing.T, handle http.HandlerFunc) (url string, posts *atomic.Int32) {
+	posts = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		posts.Add(1)
+		handle(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/messages?key=provider-key", posts
+}
+
+func answer(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+func send(t *testing.T, c httpsms.Config) error {
+	t.Helper()
+	c.Sender = "TestBank"
+	route, err := httpsms.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer route.Close()
+	to, err := saudi.ParseMobile("0500000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = route.Send(t.Context(), "challenge:1", to, message)
+	if err != nil {
+		for _, secret := range []string{"provider-key", "500000001", "482915", "Temp code"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("the error tells %q: %v", secret, err)
+			}
+		}
+	}
+	return err
+}
+
+func TestSent(t *testing.T) {
+	var got map[string]string
+	url, _ := provider(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &got); err != nil || r.Method != http.MethodPost ||
+			r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Authorization") != "Bearer x" {
+			t.Errorf("%s %s %v: %v", r.Method, body, r.Header, err)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 1<<20)) // more than anybody wants to read
+	})
+	if err := send(t, httpsms.Config{URL: url, Authorization: "Bearer x"}); err != nil {
+		t.Fatal(err)
+	}
+	if got["id"] != "challenge:1" || got["to"] != "+966500000001" || got["sender"] != "TestBank" ||
+		!strings.HasPrefix(got["text"], "Temp code:482915\n") || len(got) != 4 {
+		t.Errorf("the provider got %v", got)
+	}
+}
+
+// Whatever the provider answers but 2xx, it has not taken the message; and it
+// is asked once.
+func TestRefused(t *testing.T) {
+	for _, status := range []int{301, 302, 307, 308, 400, 401, 404, 408, 409, 429, 500, 502, 503, 504} {
+		elsewhere, followed := provider(t, answer(http.StatusOK))
+		url, posts := provider(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", elsewhere)
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(status)
+		})
+		if err := send(t, httpsms.Config{URL: url}); !errors.Is(err, otp.ErrNotSent) {
+			t.Errorf("%d: %v, want ErrNotSent", status, err)
+		}
+		if posts.Load() != 1 || followed.Load() != 0 {
+			t.Errorf("%d: %d posts, %d of them elsewhere", status, posts.Load(), followed.Load())
+		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if err := send(t, httpsms.Config{URL: "http://" + l.Addr().String() + "/?key=provider-key"}); !errors.Is(err, otp.ErrNotSent) {
+		t.Errorf("%v, want ErrNotSent", err)
+	}
+}
+
+// A handshake that fails has carried nothing.
+func TestNoTLS(t *testing.T) {
+	url, posts := provider(t, answer(http.StatusOK))
+	if err := send(t, httpsms.Config{URL: "https" + strings.TrimPrefix(url, "http")}); !errors.Is(err, otp.ErrNotSent) || posts.Load() != 0 {
+		t.Errorf("%v after %d posts, want ErrNotSent", err, posts.Load())
+	}
+}
+
+// silence is neither success nor a definite failure.
+func silence(t *testing.T, err error, posts int32) {
+	t.Helper()
+	if err == nil || errors.Is(err, otp.ErrNotSent) || posts != 1 {
+		t.Errorf("%v after %d posts, want silence after 1", err, posts)
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	url, posts := provider(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	err := send(t, httpsms.Config{URL: url, Timeout: 100 * time.Millisecond})
+	silence(t, err, posts.Load())
+	if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+		t.Errorf("%v is not a timeout", err)
+	}
+}
+
+func TestAnswerCutOff(t *testing.T) {
+	url, posts := provider(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 20")
+		_ = conn.Close()
+	})
+	silence(t, send(t, httpsms.Config{URL: url}), posts.Load())
+}
+
+// A connection that was idle for a while and dies under the next message must
+// not make net/http send that message again by itself.
+func TestNotRepeatedOnAReusedConnection(t *testing.T) {
+	var posts atomic.Int32
+	url, _ := provider(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if posts.Add(1) == 1 {
+			return
+		}
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	})
+	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer route.Close()
+	to, _ := saudi.ParseMobile("0500000001")
+	if err := route.Send(t.Context(), "a:1", to, message); err != nil {
+		t.Fatal(err)
+	}
+	silence(t, route.Send(t.Context(), "a:2", to, message), posts.Load()-1)
+}
+
+func TestNothingToSay(t *testing.T) {
+	url, posts := provider(t, answer(http.StatusOK))
+	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer route.Close()
+	to, _ := saudi.ParseMobile("0500000001")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, err := range map[string]error{
+		"no words":  route.Send(t.Context(), "a", to, otp.Message{Kind: "gossip"}),
+		"no number": route.Send(t.Context(), "a", saudi.Mobile{}, message),
+		"too late":  route.Send(gone, "a", to, message),
+	} {
+		if !errors.Is(err, otp.ErrNotSent) {
+			t.Errorf("%s: %v, want ErrNotSent", name, err)
+		}
+	}
+	if posts.Load() != 0 {
+		t.Error("something was sent")
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []httpsms.Config{
+		{URL: "", Sender: "TestBank"},
+		{URL: "ftp://host/", Sender: "TestBank"},
+		{URL: "http:///path", Sender: "TestBank"},
+		{URL: "http://user:secret@host/", Sender: "TestBank"},
+		{URL: "http://host/", Sender: ""},
+		{URL: "http://host/", Sender: "ALongSenderName"},
+	} {
+		if _, err := httpsms.New(c); err == nil {
+			t.Errorf("%+v: accepted", c)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
