@@ -1,0 +1,13 @@
+// Package bank is who is asking and how far along they are: the customer's path from the profile to the confirm, and
+// the rules that hold on each step of it.
+//
+// The path is token → proof → preview → code, and no journey is stored anywhere. A token says who calls. A proof says
+// that the customer's phone was in somebody's hand a few minutes ago, in this session. A preview says what would be
+// given back, to which account, sealed so that nothing in it can be altered before it is confirmed. A code, above an
+// amount that the bank sets, says that the phone's holder agreed to just that preview. Each is checked where it is
+// used, so there is no order of steps to enforce and none to skip.
+//
+// [Path] holds the steps. What it needs of the outside it declares as small interfaces, kept in the folders below:
+// the bank's own systems (corebanking), its token issuer (identity), and what may be forgotten (redissession). What
+// must never be forgotten is the gateway's store.
+package bank

@@ -1,0 +1,41 @@
+package bank
+
+import "errors"
+
+// What the path says no with. gateway/api holds the one table that turns these, and those of otp and gateway, into
+// answers.
+var (
+	// ErrUnauthenticated: there is no token, or it isn't one to be believed.
+	ErrUnauthenticated = errors.New("not authenticated")
+	// ErrCodeNeeded: the amount asks for a code and none was given.
+	ErrCodeNeeded = errors.New("a code is needed to confirm")
+	// ErrNoChallenge: a code was given, but not the challenge that it answers.
+	ErrNoChallenge = errors.New("a code without its challenge")
+	// ErrIDInvalid: what was typed is no ID number.
+	ErrIDInvalid = errors.New("not an ID number")
+	// ErrIDMismatch: what was typed is not the caller's own ID number.
+	ErrIDMismatch = errors.New("not the caller's ID number")
+	// ErrIBANInvalid: what was typed is neither an IBAN nor an account number.
+	ErrIBANInvalid = errors.New("not an account")
+	// ErrAccountNotOwned: the account isn't one of the caller's, whether or not it exists.
+	ErrAccountNotOwned = errors.New("not the caller's account")
+	// ErrAccountMismatch: the account is the caller's, but it isn't the one that paid.
+	ErrAccountMismatch = errors.New("not the account that paid")
+	// ErrMobileMissing: the bank has no mobile of the customer to send a code to.
+	ErrMobileMissing = errors.New("no mobile on record")
+	// ErrMobileRecent: the mobile changed too recently to be trusted with a code; a branch can help.
+	ErrMobileRecent = errors.New("mobile changed recently")
+	// ErrConfirmed: the preview was confirmed already, so there is nothing left to send a code for.
+	ErrConfirmed = errors.New("refund confirmed already")
+	// ErrTooLate: the refund may have left, so it can't be withdrawn.
+	ErrTooLate = errors.New("too late to withdraw")
+	// ErrUnknownService: there is no such service, or the bank doesn't offer it.
+	ErrUnknownService = errors.New("unknown service")
+	// ErrUnavailable: something of ours or the bank's couldn't be asked. Nothing was decided.
+	ErrUnavailable = errors.New("try again")
+)
+
+// ReasonError is the request's own reason why it can't come back.
+type ReasonError struct{ Reason Reason }
+
+func (e *ReasonError) Error() string { return "not refundable: " + string(e.Reason) }

@@ -1,0 +1,348 @@
+package bank_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+// trouble is what the fakes answer with instead of doing what they are asked, by the method's name.
+type trouble struct {
+	mu sync.Mutex
+	by map[string]error
+}
+
+func (t *trouble) set(method string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.by = map[string]error{method: err}
+}
+
+func (t *trouble) at(ctx context.Context, method string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.by[method]; err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// directory is a bank with these customers.
+type directory struct {
+	*trouble
+	customers map[string]bank.Customer
+}
+
+func (d *directory) Customer(ctx context.Context, id string) (bank.Customer, error) {
+	if err := d.at(ctx, "Customer"); err != nil {
+		return bank.Customer{}, err
+	}
+	c, ok := d.customers[id]
+	if !ok {
+		return bank.Customer{}, bank.ErrNotFound
+	}
+	return c, nil
+}
+
+// inquiries is a core with these requests; a cursor is how many were told before.
+type inquiries struct {
+	*trouble
+	requests []bank.PaidRequest
+	searches []bank.Search
+}
+
+func (i *inquiries) Search(ctx context.Context, s bank.Search) (page []bank.PaidRequest, next string, err error) {
+	if err := i.at(ctx, "Search"); err != nil {
+		return nil, "", err
+	}
+	i.searches = append(i.searches, s)
+	var found []bank.PaidRequest
+	for _, r := range i.requests {
+		if (r.Payer == s.Party || r.Beneficiary == s.Party) && (s.Service == "" || r.Service == s.Service) &&
+			(s.RequestID == "" || r.RequestID == s.RequestID) {
+			found = append(found, r)
+		}
+	}
+	from, _ := strconv.Atoi(s.Cursor)
+	to := min(from+s.Limit, len(found))
+	if to < len(found) {
+		next = strconv.Itoa(to)
+	}
+	return found[from:to], next, nil
+}
+
+// book is a gateway.Store's part that the path needs, in memory.
+type book struct {
+	*trouble
+	mu      sync.Mutex
+	refunds []gateway.Refund
+	events  []gateway.Event
+	spent   money.Amount // before these refunds
+	stale   func(int)    // called on each Apply with how many came before; then the Apply is stale
+	applies int
+
+	withdrawn []string              // previews that can't be confirmed any more
+	accept    func(context.Context) // called at the beginning of Accept
+	withdraw  func()                // called at the beginning of Withdraw
+}
+
+func (b *book) find(customer, id string) (int, error) {
+	i := slices.IndexFunc(b.refunds, func(r gateway.Refund) bool { return r.ID == id && r.Origin.Customer == customer })
+	if i < 0 {
+		return i, gateway.ErrNotFound
+	}
+	return i, nil
+}
+
+func (b *book) Accept(ctx context.Context, a gateway.Acceptance) (gateway.Refund, bool, error) {
+	if b.accept != nil {
+		b.accept(ctx)
+	}
+	if err := b.at(ctx, "Accept"); err != nil {
+		return gateway.Refund{}, false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i, err := b.find(a.Origin.Customer, a.ID); err == nil {
+		return b.refunds[i], false, nil
+	}
+	if slices.Contains(b.withdrawn, a.ID) {
+		return gateway.Refund{}, false, gateway.ErrNotFound
+	}
+	spent, dead := b.spent, 0
+	for _, r := range b.refunds {
+		switch same := r.Payment.RequestID == a.Payment.RequestID; {
+		case same && !r.State.Dead():
+			return gateway.Refund{}, false, gateway.ErrRefundExists
+		case same:
+			dead++
+		case !r.State.Dead():
+			spent += r.Payment.Amount
+		}
+	}
+	r, event, err := a.Refund(dead, spent)
+	if err != nil {
+		return gateway.Refund{}, false, err
+	}
+	b.refunds, b.events = append(b.refunds, r), append(b.events, event)
+	return r, true, nil
+}
+
+func (b *book) Withdraw(ctx context.Context, _ time.Time, customer, id string) (gateway.Refund, bool, error) {
+	if b.withdraw != nil {
+		b.withdraw()
+	}
+	if err := b.at(ctx, "Withdraw"); err != nil {
+		return gateway.Refund{}, false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i, err := b.find(customer, id); err == nil {
+		return b.refunds[i], true, nil
+	}
+	b.withdrawn = append(b.withdrawn, id)
+	return gateway.Refund{}, false, nil
+}
+
+func (b *book) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	if err := b.at(ctx, "Refund"); err != nil {
+		return gateway.Refund{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(customer, id)
+	if err != nil {
+		return gateway.Refund{}, err
+	}
+	return b.refunds[i], nil
+}
+
+func (b *book) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
+	if err := b.at(ctx, "Refunds"); err != nil {
+		return nil, "", err
+	}
+	if p.Cursor != "" {
+		return nil, "", bank.ErrCursor
+	}
+	return slices.DeleteFunc(slices.Clone(b.refunds), func(r gateway.Refund) bool { return r.Origin.Customer != customer }), "", nil
+}
+
+func (b *book) Events(ctx context.Context, id string) ([]gateway.Event, error) {
+	return slices.DeleteFunc(slices.Clone(b.events), func(e gateway.Event) bool { return e.RefundID != id }), b.at(ctx, "Events")
+}
+
+func (b *book) Live(ctx context.Context, requestIDs []string) (map[string]bool, error) {
+	live := map[string]bool{}
+	for _, r := range b.refunds {
+		if !r.State.Dead() && slices.Contains(requestIDs, r.Payment.RequestID) {
+			live[r.Payment.RequestID] = true
+		}
+	}
+	return live, b.at(ctx, "Live")
+}
+
+func (b *book) Spent(ctx context.Context, _ string, day saudi.Date) (money.Amount, error) {
+	spent := b.spent
+	for _, r := range b.refunds {
+		if !r.State.Dead() && saudi.DateOf(r.CreatedAt) == day {
+			spent += r.Payment.Amount
+		}
+	}
+	return spent, b.at(ctx, "Spent")
+}
+
+func (b *book) Apply(ctx context.Context, c gateway.Change) error {
+	if err := b.at(ctx, "Apply"); err != nil {
+		return err
+	}
+	if b.stale != nil {
+		b.stale(b.applies)
+		b.applies++
+		return gateway.ErrStale
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	after := c.Refund()
+	i, err := b.find(after.Origin.Customer, after.ID)
+	if err != nil || b.refunds[i].Version != c.From() {
+		return gateway.ErrStale
+	}
+	b.refunds[i] = after
+	if event, ok := c.Event(); ok {
+		b.events = append(b.events, event)
+	}
+	return nil
+}
+
+// sessions keeps what may vanish, in memory.
+type sessions struct {
+	*trouble
+	mu       sync.Mutex
+	proofs   map[bank.Holder]proof
+	keys     map[bank.Key]claim // without their bodies
+	previews map[bank.Holder]map[string]bank.Preview
+	used     func() // called on each use of a proof
+}
+
+type proof struct{ idle, ends time.Time }
+
+type claim struct {
+	body    [32]byte
+	preview string
+	until   time.Time
+}
+
+func newSessions(t *trouble) *sessions {
+	return &sessions{
+		trouble: t, proofs: map[bank.Holder]proof{}, keys: map[bank.Key]claim{}, previews: map[bank.Holder]map[string]bank.Preview{},
+	}
+}
+
+func (s *sessions) Prove(ctx context.Context, h bank.Holder) (time.Time, error) {
+	if err := s.at(ctx, "Prove"); err != nil {
+		return time.Time{}, err
+	}
+	now := time.Now()
+	s.proofs[h] = proof{now.Add(bank.ProofIdle), now.Add(bank.ProofLife)}
+	return now.Add(bank.ProofIdle), nil
+}
+
+func (s *sessions) UseProof(ctx context.Context, h bank.Holder) error {
+	if err := s.at(ctx, "UseProof"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, now := s.proofs[h], time.Now()
+	if !now.Before(p.idle) || !now.Before(p.ends) {
+		return bank.ErrNoProof
+	}
+	p.idle = now.Add(bank.ProofIdle)
+	s.proofs[h] = p
+	if s.used != nil {
+		s.used()
+	}
+	return nil
+}
+
+func bodiless(k bank.Key) bank.Key { k.Body = [32]byte{}; return k }
+
+func (s *sessions) Begin(ctx context.Context, k bank.Key) (string, error) {
+	if err := s.at(ctx, "Begin"); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, held := s.keys[bodiless(k)]
+	switch {
+	case !held || !time.Now().Before(c.until):
+		s.keys[bodiless(k)] = claim{k.Body, "", time.Now().Add(bank.KeyInProgress)}
+		return "", nil
+	case c.body != k.Body:
+		return "", bank.ErrKeyReused
+	case c.preview == "":
+		return "", bank.ErrKeyBusy
+	}
+	return c.preview, nil
+}
+
+func (s *sessions) Abandon(ctx context.Context, k bank.Key) error {
+	if err := s.at(ctx, "Abandon"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys[bodiless(k)].preview == "" {
+		delete(s.keys, bodiless(k))
+	}
+	return nil
+}
+
+func (s *sessions) KeepPreview(ctx context.Context, k bank.Key, p bank.Preview) error {
+	if err := s.at(ctx, "KeepPreview"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.previews[k.Holder] == nil {
+		s.previews[k.Holder] = map[string]bank.Preview{}
+	}
+	s.previews[k.Holder][p.ID] = p
+	s.keys[bodiless(k)] = claim{k.Body, p.ID, time.Now().Add(bank.PreviewMemory)}
+	return nil
+}
+
+func (s *sessions) Preview(ctx context.Context, h bank.Holder, id string) (bank.Preview, error) {
+	if err := s.at(ctx, "Preview"); err != nil {
+		return bank.Preview{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, found := s.previews[h][id]
+	if !found || !time.Now().Before(p.CreatedAt.Add(bank.PreviewMemory)) {
+		return bank.Preview{}, bank.ErrNotFound
+	}
+	return p, nil
+}
+
+func (s *sessions) DropPreview(ctx context.Context, h bank.Holder, id string) error {
+	if err := s.at(ctx, "DropPreview"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.previews[h], id)
+	for k, c := range s.keys {
+		if c.preview == id {
+			delete(s.keys, k)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package bank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/internal/seal"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// Terms are what a bank sets.
+type Terms struct {
+	BankCode         string         // two digits, as in its IBANs
+	Calendar         saudi.Calendar // holidays and cut-off
+	PromiseDays      int            // working days; the customer is told the date
+	ConfirmCodeAbove money.Amount   // a confirm above it needs a code; zero: every confirm
+	OnlineLimit      money.Amount   // of a customer and Riyadh day
+	MobileRest       time.Duration  // how long a changed mobile gets no codes
+}
+
+// Validate says what is missing.
+func (t Terms) Validate() error {
+	switch {
+	case len(t.BankCode) != 2:
+		return errors.New("the bank code is two digits")
+	case t.PromiseDays < 1:
+		return errors.New("a refund is promised in at least one working day")
+	case t.OnlineLimit <= 0:
+		return errors.New("the online limit must be above zero")
+	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
+		return errors.New("neither an amount nor a time is below zero")
+	}
+	return nil
+}
+
+// Config is what a Path cannot live without.
+type Config struct {
+	Directory Directory
+	Inquiries Inquiries
+	Sessions  Sessions
+	Book      Book
+	Codes     *otp.Service
+	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out
+	Terms     Terms
+	Recorded  func() // called after a refund was recorded: somebody may want to carry it at once
+	Log       *slog.Logger
+}
+
+// Path is the customer's path, step by step. It keeps no state and is safe for concurrent use.
+type Path struct{ Config }
+
+// NewPath returns the path under the given terms.
+func NewPath(c Config) (*Path, error) {
+	if err := c.Terms.Validate(); err != nil {
+		return nil, fmt.Errorf("terms: %w", err)
+	}
+	return &Path{c}, nil
+}
+
+// Profile is step 3: who the caller is at the bank. It needs a proof, and so do all steps to the preview.
+func (p *Path) Profile(ctx context.Context, c Caller) (Customer, error) {
+	if err := p.Proved(ctx, c); err != nil {
+		return Customer{}, err
+	}
+	return p.customer(ctx, c.Subject)
+}
+
+// Proved is the check by itself: ErrNoProof unless this session entered a code not long ago. A use renews the proof.
+func (p *Path) Proved(ctx context.Context, c Caller) error {
+	return unavailable(p.Sessions.UseProof(ctx, c.Holder()), ErrNoProof)
+}
+
+func (p *Path) customer(ctx context.Context, id string) (Customer, error) {
+	customer, err := p.Directory.Customer(ctx, id)
+	return customer, unavailable(err, ErrNotFound)
+}
+
+// unavailable lets the errors that were promised pass and makes ErrUnavailable of all others: whatever a store or a
+// neighbour says beyond its word, the caller is refused and told to try again.
+func unavailable(err error, promised ...error) error {
+	if err == nil {
+		return nil
+	}
+	for _, p := range promised {
+		if errors.Is(err, p) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}

@@ -1,0 +1,290 @@
+package bank
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// Asked is what the customer enters at step 9. All of it is as typed.
+type Asked struct {
+	RequestID     string
+	AccountNumber string // an IBAN, the bank's 15-digit number, or the id of an account in the caller's profile
+	IDNumber      string
+	Key           string // Idempotency-Key
+}
+
+// Preview is steps 8 to 10: what will be given back, where to, and by when. The same key and body get the same preview
+// again, with replay true.
+func (p *Path) Preview(ctx context.Context, c Caller, a Asked) (preview Preview, replay bool, err error) {
+	if err := p.Proved(ctx, c); err != nil {
+		return Preview{}, false, err
+	}
+	key := Key{Holder: c.Holder(), Client: c.Client, Value: a.Key, Body: a.digest()}
+	switch id, err := p.Sessions.Begin(ctx, key); {
+	case err != nil:
+		return Preview{}, false, unavailable(err, ErrKeyReused, ErrKeyBusy)
+	case id != "":
+		preview, err := p.preview(ctx, c, id)
+		if errors.Is(err, ErrNotFound) {
+			err = ErrPreviewExpired // the key remembers it longer than the preview was kept
+		}
+		return preview, true, err
+	}
+	preview, err = p.draw(ctx, c, a)
+	if err == nil {
+		err = unavailable(p.Sessions.KeepPreview(ctx, key, preview), ErrKeyReused, ErrKeyBusy)
+	}
+	if err != nil {
+		// A request that was refused doesn't burn its key. If this fails too, the key frees itself in half a minute.
+		_ = p.Sessions.Abandon(context.WithoutCancel(ctx), key)
+		return Preview{}, false, err
+	}
+	return preview, false, nil
+}
+
+// digest is of the body's meaning: other spaces or Arabic digits are the same request.
+func (a Asked) digest() [32]byte {
+	return otp.Bind(a.RequestID, saudi.Digits(a.AccountNumber), saudi.Digits(a.IDNumber))
+}
+
+// draw checks what was asked, in the order of api.md, and draws up the preview.
+func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
+	customer, err := p.customer(ctx, c.Subject)
+	if err != nil {
+		return Preview{}, err
+	}
+	switch id, err := saudi.ParsePerson(a.IDNumber); {
+	case err != nil:
+		return Preview{}, ErrIDInvalid
+	case id != customer.Identity:
+		return Preview{}, ErrIDMismatch
+	}
+	to, err := p.typedAccount(customer, a.AccountNumber)
+	if err != nil {
+		return Preview{}, err
+	}
+	listed, err := p.request(ctx, customer, a.RequestID)
+	if err != nil {
+		return Preview{}, err
+	}
+	if err := mayReceive(customer, listed, to); err != nil {
+		return Preview{}, err
+	}
+	now := time.Now()
+	preview := Preview{
+		ID: uuid.Must(uuid.NewV7()).String(), Origin: c.origin(), Payment: listed.Payment, To: to,
+		CreatedAt: now, ExpiresAt: now.Add(PreviewLife),
+		Promised:  p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
+		NeedsCode: listed.Payment.Amount > p.Terms.ConfirmCodeAbove || p.Terms.ConfirmCodeAbove == 0,
+		Warnings:  listed.Warnings,
+	}
+	return preview, p.withinLimit(ctx, preview, now)
+}
+
+func (p *Path) typedAccount(customer Customer, typed string) (saudi.IBAN, error) {
+	for _, account := range customer.Accounts {
+		if account.ID == typed {
+			return account.IBAN, nil
+		}
+	}
+	iban, err := saudi.ParseAccount(typed, p.Terms.BankCode)
+	if err != nil {
+		return saudi.IBAN{}, ErrIBANInvalid
+	}
+	return iban, nil
+}
+
+// request is one paid request with the customer's eyes. One that the customer neither paid nor benefits from is
+// ErrNotFound, as one that doesn't exist.
+func (p *Path) request(ctx context.Context, customer Customer, id string) (Listed, error) {
+	requests, _, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, RequestID: id, Limit: 1})
+	if err != nil {
+		return Listed{}, unavailable(err, ErrCoreUnavailable)
+	}
+	if len(requests) != 1 || requests[0].RequestID != id {
+		return Listed{}, ErrNotFound
+	}
+	listed, err := p.list(ctx, customer, requests)
+	if err != nil {
+		return Listed{}, err
+	}
+	if reason := listed[0].Reason; reason != "" {
+		return Listed{}, &ReasonError{reason}
+	}
+	return listed[0], nil
+}
+
+// mayReceive says whether the money may go to the account: only to the one that paid, if it is the caller's own.
+func mayReceive(customer Customer, listed Listed, to saudi.IBAN) error {
+	account, own := customer.account(to)
+	switch {
+	case !own:
+		return ErrAccountNotOwned
+	case to != listed.PaidFrom:
+		return ErrAccountMismatch
+	case account.Status == AccountClosed:
+		return &ReasonError{AccountIsClosed}
+	case account.Status != AccountActive:
+		return &ReasonError{AccountIsFrozen}
+	}
+	return nil
+}
+
+func (p *Path) withinLimit(ctx context.Context, preview Preview, now time.Time) error {
+	spent, err := p.Book.Spent(ctx, preview.Origin.Customer, saudi.DateOf(now))
+	if err != nil {
+		return unavailable(err)
+	}
+	if spent+preview.Payment.Amount > p.Terms.OnlineLimit {
+		return gateway.ErrLimitExceeded
+	}
+	return nil
+}
+
+// recordingMax bounds the confirm's one transaction, which goes on when the client has gone.
+const recordingMax = 5 * time.Second
+
+// Confirm is step 11. The refund's id is its key for ever: whoever confirms again gets the first answer with replay
+// true, and neither body nor code is looked at. It never asks the core.
+func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code string) (r gateway.Refund, replay bool, err error) {
+	switch r, err := p.Book.Refund(ctx, c.Subject, id); {
+	case err == nil:
+		return r, true, nil
+	case !errors.Is(err, gateway.ErrNotFound):
+		return gateway.Refund{}, false, unavailable(err)
+	}
+	preview, err := p.preview(ctx, c, id)
+	if err != nil {
+		return gateway.Refund{}, false, err
+	}
+	now := time.Now()
+	if err := p.withinLimit(ctx, preview, now); err != nil {
+		return p.confirmed(ctx, c, id, err)
+	}
+	if err := p.agreed(ctx, c, preview, challengeID, code); err != nil {
+		return gateway.Refund{}, false, err
+	}
+	// From here on nothing may depend on whether the client still listens: a cancelled context in the middle of a
+	// commit leaves nobody knowing how it ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
+	defer cancel()
+	r, first, err := p.Book.Accept(ctx, gateway.Acceptance{
+		ID: preview.ID, Bank: p.Terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
+		Challenge: challengeID, At: now,
+		Promised: p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
+		Rules:    gateway.Rules{Limit: p.Terms.OnlineLimit},
+	})
+	if err != nil {
+		err = unavailable(err, gateway.ErrRefundExists, gateway.ErrLimitExceeded, gateway.ErrChallengeUsed, gateway.ErrNotFound)
+		return gateway.Refund{}, false, err
+	}
+	p.Recorded()
+	return r, !first, nil
+}
+
+// confirmed looks once more whether the refund was recorded while this confirm was on its way, so that of many at once
+// all but the first are replays; otherwise it returns err.
+func (p *Path) confirmed(ctx context.Context, c Caller, id string, err error) (gateway.Refund, bool, error) {
+	if r, found := p.Book.Refund(ctx, c.Subject, id); found == nil {
+		return r, true, nil
+	}
+	return gateway.Refund{}, false, err
+}
+
+// agreed says whether the phone's holder agreed: by a code bound to this preview, or, below the line that the bank
+// drew, by the session's proof. A code that is given is always checked.
+func (p *Path) agreed(ctx context.Context, c Caller, preview Preview, challengeID, code string) error {
+	switch {
+	case code != "" && challengeID == "":
+		return ErrNoChallenge
+	case challengeID != "":
+		return p.verify(ctx, otp.Attempt{
+			Customer: c.Subject, Session: c.Session, ChallengeID: challengeID,
+			Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(), Code: otp.Code(code),
+		})
+	case preview.NeedsCode:
+		return ErrCodeNeeded
+	}
+	return p.Proved(ctx, c)
+}
+
+// Cancel withdraws a preview, or a refund of which nothing has left. Like a confirm it is carried to its end when the
+// client has gone.
+func (p *Path) Cancel(ctx context.Context, c Caller, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
+	defer cancel()
+	for range 3 { // the dispatcher may move it between the look and the write; then look again
+		r, err := p.Book.Refund(ctx, c.Subject, id)
+		if errors.Is(err, gateway.ErrNotFound) {
+			var confirmed bool
+			if r, confirmed, err = p.drop(ctx, c, id); err == nil && !confirmed {
+				return nil
+			}
+		}
+		switch {
+		case err != nil:
+			return unavailable(err, ErrNotFound)
+		case r.State == gateway.Cancelled:
+			return nil
+		}
+		by := gateway.By{At: time.Now(), Actor: gateway.Actor{Role: gateway.RoleCustomer, ID: c.Subject, Session: c.Session}}
+		change, err := r.Cancel(by, "withdrawn")
+		if err != nil {
+			return ErrTooLate
+		}
+		if err := p.Book.Apply(ctx, change); !errors.Is(err, gateway.ErrStale) {
+			return unavailable(err)
+		}
+	}
+	return ErrTooLate
+}
+
+// drop withdraws a preview. A confirm that has read it may be about to commit, so the book has the last word: either it
+// never accepts this id from now on, or it has the refund already, which is then for the caller to cancel.
+func (p *Path) drop(ctx context.Context, c Caller, id string) (r gateway.Refund, confirmed bool, err error) {
+	if _, err := p.Sessions.Preview(ctx, c.Holder(), id); err != nil {
+		return gateway.Refund{}, false, err
+	}
+	r, confirmed, err = p.Book.Withdraw(ctx, time.Now(), c.Subject, id)
+	if err != nil || confirmed {
+		return r, confirmed, err
+	}
+	return gateway.Refund{}, false, p.Sessions.DropPreview(ctx, c.Holder(), id)
+}
+
+// View is a refund, or a preview that isn't one yet.
+type View struct {
+	Preview *Preview
+	Refund  *gateway.Refund
+	Events  []gateway.Event // of the refund, oldest first
+}
+
+// View returns the caller's refund or preview of this id.
+func (p *Path) View(ctx context.Context, c Caller, id string) (View, error) {
+	r, err := p.Book.Refund(ctx, c.Subject, id)
+	if errors.Is(err, gateway.ErrNotFound) {
+		preview, err := p.preview(ctx, c, id)
+		return View{Preview: &preview}, err
+	}
+	if err != nil {
+		return View{}, unavailable(err)
+	}
+	events, err := p.Book.Events(ctx, id)
+	// It may have moved on between the two reads; the timeline ends where the refund stands.
+	events = slices.DeleteFunc(events, func(e gateway.Event) bool { return e.Version > r.Version })
+	return View{Refund: &r, Events: events}, unavailable(err)
+}
+
+// Refunds lists the caller's refunds, newest first. Previews are not listed.
+func (p *Path) Refunds(ctx context.Context, c Caller, page Page) ([]gateway.Refund, string, error) {
+	refunds, next, err := p.Book.Refunds(ctx, c.Subject, page)
+	return refunds, next, unavailable(err, ErrCursor)
+}
