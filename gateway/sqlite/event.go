@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+)
+
+const (
+	// insertEvent writes nothing unless the refund still has the version that comes last.
+	insertEvent = `INSERT INTO events
+		(refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence)
+		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM refunds WHERE id = ? AND version = ?`
+	selectEvents = `SELECT refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence
+		FROM events WHERE refund_id = ? ORDER BY version`
+)
+
+// record appends the event of a refund that has the given version; false when it hasn't.
+func record(ctx context.Context, tx *session, e gateway.Event, version int64) (bool, error) {
+	evidence := []byte("{}")
+	if len(e.Evidence) > 0 {
+		var err error
+		if evidence, err = json.Marshal(e.Evidence); err != nil {
+			return false, err
+		}
+	}
+	n, err := tx.affect(ctx, insertEvent,
+		e.Version, e.At.UnixMicro(), string(e.From), string(e.To), string(e.Actor.Role), e.Actor.ID, e.Actor.Employee,
+		e.Actor.Branch, e.Actor.Session, string(evidence), e.RefundID, version)
+	return n == 1, err
+}
+
+// Events returns the refund's events, oldest first. A refund has at least one, so none is gateway.ErrNotFound.
+func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) {
+	var events []gateway.Event
+	err := s.queries.each(ctx, selectEvents, []any{id}, func(row scanner) error {
+		var (
+			e        gateway.Event
+			at       int64
+			evidence []byte
+		)
+		err := row.Scan(&e.RefundID, &e.Version, &at, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
+			&e.Actor.Branch, &e.Actor.Session, &evidence)
+		if err != nil {
+			return err
+		}
+		e.At = time.UnixMicro(at).UTC()
+		if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
+			return fmt.Errorf("sqlite: evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
+		}
+		if len(e.Evidence) == 0 {
+			e.Evidence = nil
+		}
+		events = append(events, e)
+		return nil
+	})
+	if err == nil && len(events) == 0 {
+		err = gateway.ErrNotFound
+	}
+	return events, err
+}

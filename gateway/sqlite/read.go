@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+)
+
+const (
+	refundOfCustomer  = selectRefund + `WHERE id = ? AND customer = ?`
+	refundReferenceOf = selectRefund + `WHERE reference = ? AND customer = ?`
+	refundsOfCustomer = selectRefund + `WHERE customer = ? AND (created_at, id) < (?, ?)
+		ORDER BY created_at DESC, id DESC LIMIT ?`
+
+	selectLive = `SELECT request_id FROM refunds
+		WHERE state NOT IN ('rejected', 'cancelled', 'returned') AND request_id IN (SELECT value FROM json_each(?))`
+	selectCounts = `SELECT state, count(*), min(created_at) FROM refunds GROUP BY state`
+)
+
+// pageMax is the most that one page of a list holds.
+const pageMax = 100
+
+// refund returns the one refund that a query finds, or gateway.ErrNotFound.
+func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (r gateway.Refund, err error) {
+	err = in.one(ctx, query, args, func(row scanner) (err error) {
+		r, err = s.scanRefund(row)
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return gateway.Refund{}, gateway.ErrNotFound
+	}
+	return r, err
+}
+
+// Refund returns the customer's refund of this id.
+func (s *Store) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	return s.refund(ctx, s.queries, refundOfCustomer, id, customer)
+}
+
+// Lookup returns the refund of this id, whoever's it is: for referees and operators, never for a customer's request.
+func (s *Store) Lookup(ctx context.Context, id string) (gateway.Refund, error) {
+	return s.refund(ctx, s.queries, refundByID, id)
+}
+
+// Reference returns the refund of this reference, whoever's it is, or gateway.ErrNotFound.
+func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund, error) {
+	return s.refund(ctx, s.queries, refundByReference, reference)
+}
+
+// Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
+func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
+	after := position{created: math.MaxInt64}
+	if p.Cursor != "" {
+		var err error
+		if after, err = s.openCursor(customer, p.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	if p.Reference != "" {
+		r, err := s.refund(ctx, s.queries, refundReferenceOf, p.Reference, customer)
+		if errors.Is(err, gateway.ErrNotFound) {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		return []gateway.Refund{r}, "", nil
+	}
+	limit := min(max(p.Limit, 1), pageMax)
+	var refunds []gateway.Refund
+	// One more than asked for tells whether there is a next page.
+	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, after.created, after.id, limit + 1}, func(row scanner) error {
+		r, err := s.scanRefund(row)
+		refunds = append(refunds, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(refunds) <= limit {
+		return refunds, "", nil
+	}
+	refunds = refunds[:limit]
+	last := refunds[limit-1]
+	return refunds, s.cursor(customer, position{last.CreatedAt.UnixMicro(), last.ID}), nil
+}
+
+// Live says which of the requests have a refund of ours that is live or credited. The others are absent.
+func (s *Store) Live(ctx context.Context, requestIDs []string) (map[string]bool, error) {
+	if len(requestIDs) == 0 {
+		return map[string]bool{}, nil
+	}
+	list, err := json.Marshal(requestIDs)
+	if err != nil {
+		return nil, err
+	}
+	live := make(map[string]bool)
+	err = s.queries.each(ctx, selectLive, []any{string(list)}, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		live[id] = true
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return live, nil
+}
+
+// Counts is how many refunds stand in each state, and when the oldest one that isn't final was accepted; the zero time
+// when all are.
+func (s *Store) Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error) {
+	counts = make(map[gateway.State]int)
+	err = s.queries.each(ctx, selectCounts, nil, func(row scanner) error {
+		var (
+			state   gateway.State
+			n       int
+			created int64
+		)
+		if err := row.Scan(&state, &n, &created); err != nil {
+			return err
+		}
+		counts[state] = n
+		if at := time.UnixMicro(created).UTC(); !state.Final() && (oldestUnfinished.IsZero() || at.Before(oldestUnfinished)) {
+			oldestUnfinished = at
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return counts, oldestUnfinished, nil
+}

@@ -1,0 +1,74 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/istirdad/istirdad/gateway"
+)
+
+var eventTests = map[string]func(*testing.T, Store){
+	"one for each change of state, in order": eventsInOrder,
+	"none of a change that was refused":      noEventOfStale,
+	"who, where and on what evidence":        eventsWhole,
+	"of a refund that isn't there":           noEvents,
+}
+
+func eventsInOrder(t *testing.T, s Store) {
+	r := drive(t, s, accept(t, s, acceptance(1)), pathTo(t, gateway.Sending))
+	r = drive(t, s, r, stays[:3])
+	c, err := r.Doubt(by(r), later(r))
+	r = apply(t, s, c, err)
+	r = drive(t, s, r, stays)
+	c, err = r.Release(by(r), "CORE-1")
+	r = apply(t, s, c, err)
+	var path []gateway.State
+	version := int64(0)
+	for i, e := range events(t, s, r.ID) {
+		if e.RefundID != r.ID || e.Version <= version || i > 0 && e.From != path[i-1] {
+			t.Errorf("event %d: %+v", i, e)
+		}
+		version = e.Version
+		path = append(path, e.To)
+	}
+	same(t, "path", path, []gateway.State{gateway.Queued, gateway.Sending, gateway.InDoubt, gateway.Refunded})
+	if version != r.Version {
+		t.Errorf("last event of version %d, refund of %d", version, r.Version)
+	}
+}
+
+func noEventOfStale(t *testing.T, s Store) {
+	r := accept(t, s, acceptance(1))
+	apply(t, s, r.Lease(later(r)), nil)
+	c, err := r.Cancel(by(r), "withdrawn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOutcome(t, "Apply", s.Apply(t.Context(), c), "stale")
+	if n := len(events(t, s, r.ID)); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+	wantSpent(t, s, start, r.Payment.Amount)
+}
+
+func eventsWhole(t *testing.T, s Store) {
+	for n, actor := range []gateway.Actor{
+		{Role: gateway.RoleCustomer, ID: customer, Session: "sid-9"},
+		{Role: gateway.RoleApprover, ID: "a.qahtani", Employee: "e-12", Branch: "jeddah-01", Session: "sid-10"},
+		{Role: gateway.RoleDispatcher},
+	} {
+		r := accept(t, s, begin(n, true))
+		evidence := gateway.Evidence{"note": "نقدًا \"at\" the counter\n", "code": ""}
+		if n == 2 {
+			evidence = nil
+		}
+		c, err := r.Approve(gateway.By{At: by(r).At, Actor: actor, Evidence: evidence})
+		apply(t, s, c, err)
+		want, _ := c.Event()
+		same(t, string(actor.Role), events(t, s, r.ID)[1], want)
+	}
+}
+
+func noEvents(t *testing.T, s Store) {
+	_, err := s.Events(t.Context(), acceptance(1).ID)
+	wantOutcome(t, "Events", err, "not found")
+}
