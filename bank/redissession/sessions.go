@@ -1,0 +1,111 @@
+// Package redissession keeps a customer's proofs, previews and preview keys in Redis: what may vanish, because losing
+// it only ever takes away the ability to go on.
+//
+// # Redis sees bytes
+//
+// Every value is sealed (AES-GCM), bound to what it is, whose it is and in which session. Whoever can write to Redis
+// can delete and can bring back what was there, within its own lifetime; they can't read, alter or pass anything on to
+// somebody else. A value that doesn't open counts as absent. Key names are blind indexes: there is no personal data in
+// them, nor anything that a caller sent.
+//
+//	bank:{customer}:proof:…     when the proof ends at the latest
+//	bank:{customer}:key:…       the body that the key was used with; the preview that came of it, none while it runs
+//	bank:{customer}:preview:…   the preview, and the key that made it
+//
+// The part in braces is Redis Cluster's hash tag, so all of a customer's values live on one node and a script may touch
+// several of them.
+//
+// # Steps
+//
+// Each step is one script. Since Redis can't look into the values, a change is a compare-and-swap on the sealed bytes:
+// a script is told what its caller saw and does nothing when that has changed, and the caller looks again. A value that
+// is of a wrong Redis type, like any other failure of Redis, is an error: nothing is decided and the caller is refused.
+//
+// # Time
+//
+// Idle periods and memories are Redis's, as expiries that every value has. The end of a proof is inside its seal and is
+// judged by this machine's clock, so no amount of use, and nobody in Redis, can put it off.
+package redissession
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/internal/seal"
+)
+
+//go:embed scripts/use.lua
+var useSource string
+
+//go:embed scripts/put.lua
+var putSource string
+
+//go:embed scripts/free.lua
+var freeSource string
+
+// Sessions is a bank.Sessions. It keeps no state of its own and is safe for concurrent use.
+type Sessions struct {
+	redis  redis.UniversalClient
+	sealer *seal.Sealer
+
+	use, put, free *redis.Script
+}
+
+var _ bank.Sessions = (*Sessions)(nil)
+
+// New returns Sessions in the Redis of client, sealed by sealer. The client is the caller's to configure and to close:
+// it must not repeat commands by itself (MaxRetries -1) and must heed deadlines (ContextTimeoutEnabled).
+func New(client redis.UniversalClient, sealer *seal.Sealer) *Sessions {
+	return &Sessions{
+		redis: client, sealer: sealer,
+		use: redis.NewScript(useSource), put: redis.NewScript(putSource), free: redis.NewScript(freeSource),
+	}
+}
+
+// proof is what a sealed proof says beyond whose it is.
+type proof struct {
+	Ends time.Time
+}
+
+// Prove stores a proof, in the place of an earlier one of this session.
+func (s *Sessions) Prove(ctx context.Context, h bank.Holder) (expires time.Time, err error) {
+	at, err := s.place(kindProof, h)
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := time.Now()
+	sealed, err := s.seal(at, proof{Ends: now.Add(bank.ProofLife).UTC()})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := s.redis.Set(ctx, at.key, sealed, bank.ProofIdle).Err(); err != nil {
+		return time.Time{}, fmt.Errorf("redissession: storing a proof: %w", err)
+	}
+	return now.Add(bank.ProofIdle), nil
+}
+
+// UseProof returns bank.ErrNoProof unless the holder has a proof, which it renews.
+func (s *Sessions) UseProof(ctx context.Context, h bank.Holder) error {
+	at, err := s.place(kindProof, h)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.use.Run(ctx, s.redis, []string{at.key}, bank.ProofIdle.Milliseconds()).Text()
+	if errors.Is(err, redis.Nil) {
+		return bank.ErrNoProof
+	}
+	if err != nil {
+		return fmt.Errorf("redissession: using a proof: %w", err)
+	}
+	var p proof
+	if !s.open(at, sealed, &p) || !time.Now().Before(p.Ends) {
+		return bank.ErrNoProof
+	}
+	return nil
+}
