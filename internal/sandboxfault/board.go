@@ -1,0 +1,257 @@
+// Package sandboxfault is the board on which a test switches faults of the
+// stand-ins on and off.
+//
+// There is one Board for the whole sandbox: the control listener sets it, and
+// each stand-in asks it, call by call, whether to misbehave now. The board
+// decides and counts; doing it (hanging, answering 503, dripping a body) is the
+// stand-in's work. What a stand-in does of its own accord, because the sandbox
+// is not polite, it tells the board with Record, so that Kinds counts
+// everything that ever went wrong on purpose.
+//
+// A fault names a kind, says how often (a rate, a count, or every time until it
+// is cleared), and which calls it is for: those of one sandbox user, of one kind
+// of call, or all. The first fault on the list that matches and fires is the one
+// that happens. Rates are drawn from a seeded generator, so that a run with one
+// caller at a time is repeated by its seed.
+//
+// Stop is different: it is not about a call but about a listener, which has to
+// be closed before anybody connects. Stopped tells whether, OnChange tells when.
+package sandboxfault
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
+
+// ErrFault is what Set returns, wrapped, for a fault that can't be.
+var ErrFault = errors.New("sandboxfault: no such fault")
+
+// Match narrows a Fault down. Empty fields match everything.
+type Match struct {
+	User string `json:"user,omitempty"` // the sandbox person whose money or phone it is
+	Call string `json:"call,omitempty"` // one of the Call… constants
+}
+
+// Fault is a fault that is switched on: at Rate (0 < rate ≤ 1) of the matching
+// calls, the next Count of them, or with neither every time until cleared. With
+// both it fires at Rate, Count times at most.
+type Fault struct {
+	Kind  string  `json:"kind"`
+	Rate  float64 `json:"rate,omitempty"`
+	Count int     `json:"count,omitempty"`
+	Match Match   `json:"match"`
+}
+
+// Kind is what can be switched on, and how often it happened.
+type Kind struct {
+	Kind   string `json:"kind"`
+	Effect string `json:"effect"` // one sentence
+	Fired  int64  `json:"fired"`
+}
+
+// Board holds the faults that are switched on. It is safe for concurrent use.
+type Board struct {
+	seed uint64
+
+	mu     sync.Mutex
+	random *rand.Rand
+	active []*entry
+	fired  map[string]int64
+
+	notifying sync.Mutex // one round of watchers at a time, so that the last one sees the last state
+	watchers  []func()   // guarded by mu
+}
+
+// An entry is a fault with what is left of its count (0: it had none).
+type entry struct {
+	Fault
+	left int
+}
+
+// NewBoard returns an empty board.
+func NewBoard(seed uint64) *Board {
+	b := &Board{seed: seed}
+	b.rewind()
+	return b
+}
+
+// rewind starts the generator and the counts anew.
+func (b *Board) rewind() {
+	b.random = rand.New(rand.NewPCG(b.seed, 0xfa017))
+	b.fired = make(map[string]int64)
+}
+
+// Set replaces the whole list. A list with a fault that can't be (unknown kind
+// or call, a kind that the call doesn't know, a bad rate or count) is refused
+// whole with ErrFault.
+func (b *Board) Set(faults []Fault) error {
+	active := make([]*entry, 0, len(faults))
+	for i, f := range faults {
+		if err := check(f); err != nil {
+			return fmt.Errorf("fault %d: %w", i, err)
+		}
+		active = append(active, &entry{Fault: f, left: f.Count})
+	}
+	b.replace(active, false)
+	return nil
+}
+
+// Clear switches everything off. The counts of what fired stay.
+func (b *Board) Clear() { b.replace(nil, false) }
+
+// Reset puts the board back to what NewBoard returned; watchers stay.
+func (b *Board) Reset() { b.replace(nil, true) }
+
+func (b *Board) replace(active []*entry, rewind bool) {
+	b.mu.Lock()
+	before := b.stops()
+	b.active = active
+	if rewind {
+		b.rewind()
+	}
+	after := b.stops()
+	for _, m := range after {
+		if !slices.Contains(before, m) {
+			b.fired[Stop]++
+		}
+	}
+	watchers := slices.Clone(b.watchers)
+	b.mu.Unlock()
+
+	if slices.Equal(before, after) {
+		return
+	}
+	b.notifying.Lock()
+	defer b.notifying.Unlock()
+	for _, tell := range watchers {
+		tell()
+	}
+}
+
+func (b *Board) stops() []Match {
+	var ms []Match
+	for _, e := range b.active {
+		if e.Kind == Stop {
+			ms = append(ms, e.Match)
+		}
+	}
+	return ms
+}
+
+func check(f Fault) error {
+	d, ok := find(f.Kind)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: kind %q", ErrFault, f.Kind)
+	case !(f.Rate >= 0 && f.Rate <= 1): // also NaN
+		return fmt.Errorf("%w: rate %v is not between 0 and 1", ErrFault, f.Rate)
+	case f.Count < 0:
+		return fmt.Errorf("%w: count %d is negative", ErrFault, f.Count)
+	case f.Kind == Stop && (f.Rate != 0 || f.Count != 0 || f.Match.User != ""):
+		return fmt.Errorf("%w: stop closes a listener: it takes no rate, count or user", ErrFault)
+	case f.Match.Call == "":
+		return nil
+	case standIns[f.Match.Call] == 0:
+		return fmt.Errorf("%w: call %q", ErrFault, f.Match.Call)
+	case !d.happensTo(f.Match.Call):
+		return fmt.Errorf("%w: %s does not happen to call %q", ErrFault, f.Kind, f.Match.Call)
+	}
+	return nil
+}
+
+func (d definition) happensTo(call string) bool {
+	return d.calls == nil || slices.Contains(d.calls, call)
+}
+
+// Active returns the faults that are on, each with what is left of its count.
+func (b *Board) Active() []Fault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	faults := make([]Fault, 0, len(b.active))
+	for _, e := range b.active {
+		f := e.Fault
+		f.Count = e.left
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// Kinds returns every kind there is, in a fixed order.
+func (b *Board) Kinds() []Kind {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kinds := make([]Kind, 0, len(definitions))
+	for _, d := range definitions {
+		kinds = append(kinds, Kind{Kind: d.kind, Effect: d.effect, Fired: b.fired[d.kind]})
+	}
+	return kinds
+}
+
+// Pick returns the kind of fault to apply to a call for user now, "" for none,
+// and counts it as fired. It never returns Stop. user is "" where a call is
+// about nobody; faults that name a user pass such a call by.
+func (b *Board) Pick(call, user string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, e := range b.active {
+		if !e.matches(call, user) {
+			continue
+		}
+		if e.Rate > 0 && b.random.Float64() >= e.Rate {
+			continue
+		}
+		if e.Count > 0 {
+			if e.left--; e.left == 0 {
+				b.active = slices.Delete(b.active, i, i+1)
+			}
+		}
+		b.fired[e.Kind]++
+		return e.Kind
+	}
+	return ""
+}
+
+func (e *entry) matches(call, user string) bool {
+	if e.Kind == Stop || e.Match.Call != "" && e.Match.Call != call || e.Match.User != "" && e.Match.User != user {
+		return false
+	}
+	d, _ := find(e.Kind)
+	return d.happensTo(call)
+}
+
+// Record counts a fault that a stand-in applied of its own accord.
+func (b *Board) Record(kind string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fired[kind]++
+}
+
+// Stopped reports whether the listener that answers call is to be closed. A stop
+// without a call closes every listener, one with a call the listener of that
+// call, which is also that of the stand-in's other calls. A stop of
+// CallCallback closes no listener but keeps the core from calling back.
+func (b *Board) Stopped(call string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.stops() {
+		switch {
+		case m.Call == "", m.Call == call:
+			return true
+		case m.Call != CallCallback && standIns[m.Call] == standIns[call]:
+			return true
+		}
+	}
+	return false
+}
+
+// OnChange has tell called after each change of what is stopped, before the Set,
+// Clear or Reset that changed it returns: by then a listener can be closed. tell
+// asks Stopped itself, and must not change the board.
+func (b *Board) OnChange(tell func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watchers = append(b.watchers, tell)
+}
