@@ -1,0 +1,340 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// Text is for people, in both languages.
+type Text struct {
+	AR string `json:"ar" doc:"Arabic." example:"تجديد إقامة"`
+	EN string `json:"en" doc:"English." example:"Renew Iqama"`
+}
+
+// Money is an amount in riyals.
+type Money struct {
+	Amount   string `json:"amount" pattern:"^[0-9]+\\.[0-9]{2}$" doc:"Riyals, with two decimals." example:"650.00"`
+	Currency string `json:"currency" enum:"SAR" example:"SAR"`
+}
+
+func moneyOf(a money.Amount) Money { return Money{Amount: a.String(), Currency: money.Currency} }
+
+// Party is a person or thing that a fee is about; its number is masked.
+type Party struct {
+	Kind   string `json:"kind" enum:"national_id,iqama,border,establishment,vehicle"`
+	Number string `json:"number" doc:"Masked." example:"2******015"`
+}
+
+func partyOf(p saudi.Party) Party { return Party{Kind: string(p.Kind()), Number: p.Masked()} }
+
+// Instant is a point in time: RFC 3339 in UTC with six decimals.
+type Instant time.Time
+
+// MarshalJSON writes exactly six decimals, whatever the time has.
+func (t Instant) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Time(t).UTC().Format("2006-01-02T15:04:05.000000Z"))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (t *Instant) UnmarshalJSON(b []byte) error { return (*time.Time)(t).UnmarshalJSON(b) }
+
+// Schema is what the contract says of it.
+func (Instant) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeString, Format: "date-time", Description: "RFC 3339, UTC, six decimals.",
+		Examples: []any{"2026-03-05T06:10:00.000000Z"},
+	}
+}
+
+// Maybe is a T, or null. huma would write a pointer to a struct into the contract as if it were never null.
+type Maybe[T any] struct{ Value *T }
+
+// MarshalJSON writes the value, or null.
+func (m Maybe[T]) MarshalJSON() ([]byte, error) { return json.Marshal(m.Value) }
+
+// Schema is what the contract says of it.
+func (Maybe[T]) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{schemaOf[T](r), {Type: "null"}}}
+}
+
+// Promise is the day by which the money is promised, in both calendars.
+type Promise struct {
+	By      string `json:"promised_by" format:"date" doc:"Gregorian, in Riyadh." example:"2026-03-10"`
+	ByHijri string `json:"promised_by_hijri" doc:"Umm al-Qura." example:"1447-09-21"`
+}
+
+func promiseOf(d saudi.Date) Promise {
+	p := Promise{By: d.String()}
+	if h, ok := d.Hijri(); ok {
+		p.ByHijri = h.String()
+	}
+	return p
+}
+
+// Account is one of the caller's own.
+type Account struct {
+	AccountID string `json:"account_id" doc:"May be given as account_number at step 9."`
+	IBAN      string `json:"iban" doc:"Masked." example:"SA12 80** **** **** **** 0003"`
+	Label     Text   `json:"label"`
+	Currency  string `json:"currency" example:"SAR"`
+	Status    string `json:"status" enum:"active,closed,frozen"`
+}
+
+// Profile is who the caller is at the bank.
+type Profile struct {
+	CustomerID string    `json:"customer_id"`
+	Name       Text      `json:"name"`
+	ID         Party     `json:"id"`
+	Mobile     *string   `json:"mobile" doc:"Masked; null when the bank has none." example:"+9665*****003"`
+	Accounts   []Account `json:"accounts" nullable:"false"`
+}
+
+func profileOf(c bank.Customer) Profile {
+	p := Profile{CustomerID: c.ID, Name: Text(c.Name), ID: partyOf(c.Identity), Accounts: []Account{}}
+	if !c.Mobile.IsZero() {
+		masked := c.Mobile.Masked()
+		p.Mobile = &masked
+	}
+	for _, a := range c.Accounts {
+		p.Accounts = append(p.Accounts, Account{
+			AccountID: a.ID, IBAN: a.IBAN.Masked(), Label: Text(a.Label), Currency: a.Currency, Status: string(a.Status),
+		})
+	}
+	return p
+}
+
+// Challenge is a code on its way to the customer's phone.
+type Challenge struct {
+	ChallengeID  string  `json:"challenge_id"`
+	Purpose      string  `json:"purpose" enum:"profile,refund"`
+	SentTo       string  `json:"sent_to" doc:"Masked." example:"+9665*****003"`
+	Digits       int     `json:"digits" example:"6"`
+	ExpiresAt    Instant `json:"expires_at"`
+	ResendAfter  Instant `json:"resend_after"`
+	AttemptsLeft int     `json:"attempts_left" example:"3"`
+}
+
+func challengeOf(c otp.Challenge) Challenge {
+	return Challenge{
+		ChallengeID: c.ID, Purpose: string(c.Purpose), SentTo: c.To.Masked(), Digits: c.Digits,
+		ExpiresAt: Instant(c.ExpiresAt), ResendAfter: Instant(c.ResendAfter), AttemptsLeft: c.AttemptsLeft,
+	}
+}
+
+// MenuEntry is one kind of payment in the menu.
+type MenuEntry struct {
+	ID   string `json:"id" example:"e-payments"`
+	Name Text   `json:"name"`
+}
+
+// Service is one of which the caller has requests.
+type Service struct {
+	Service         string `json:"service" pattern:"^[0-9]{3}-[0-9]{3}$" example:"090-003"`
+	Name            Text   `json:"name" doc:"Generic, without a request's variant."`
+	Sector          Text   `json:"sector"`
+	RefundableCount int    `json:"refundable_count"`
+	RefundableTotal Money  `json:"refundable_total"`
+}
+
+func serviceOf(t bank.ServiceTotal) Service {
+	known := moi.Describe(t.Service)
+	return Service{
+		Service: t.Service, Name: Text(known.Name), Sector: Text(known.Sector),
+		RefundableCount: t.Refundable, RefundableTotal: moneyOf(t.Total),
+	}
+}
+
+// PaidFrom is the caller's own account that paid.
+type PaidFrom struct {
+	AccountID string `json:"account_id"`
+	IBAN      string `json:"iban" doc:"Masked."`
+}
+
+// Warning is something that the customer should know although nothing stands in the way.
+type Warning struct {
+	Code string `json:"code" enum:"id_expired"`
+	Text Text   `json:"text"`
+}
+
+func warningsOf(ws []bank.Warning) []Warning {
+	warnings := make([]Warning, 0, len(ws))
+	for _, w := range ws {
+		warnings = append(warnings, Warning{Code: string(w), Text: Text(w.Text())})
+	}
+	return warnings
+}
+
+// Request is one paid request, and whether it can come back.
+type Request struct {
+	RequestID   string          `json:"request_id"`
+	Service     string          `json:"service" example:"090-003"`
+	Name        Text            `json:"name" doc:"With its variant."`
+	Beneficiary Party           `json:"beneficiary"`
+	Amount      Money           `json:"amount"`
+	PaidAt      Instant         `json:"paid_at"`
+	PaidFrom    Maybe[PaidFrom] `json:"paid_from" doc:"Null unless the caller's own."`
+	Refundable  bool            `json:"refundable"`
+	Reason      *string         `json:"reason" doc:"Null when refundable." example:"fee_consumed"`
+	ReasonText  Maybe[Text]     `json:"reason_text" doc:"Null when refundable."`
+	Warnings    []Warning       `json:"warnings" nullable:"false"`
+}
+
+func requestOfListed(l bank.Listed) Request {
+	r := Request{
+		RequestID: l.RequestID, Service: l.Service, Name: Text(l.Name), Beneficiary: partyOf(l.Beneficiary),
+		Amount: moneyOf(l.Amount), PaidAt: Instant(l.PaidAt), Refundable: l.Refundable(), Warnings: warningsOf(l.Warnings),
+	}
+	if l.PaidFromOwn != nil {
+		r.PaidFrom.Value = &PaidFrom{AccountID: l.PaidFromOwn.ID, IBAN: l.PaidFromOwn.IBAN.Masked()}
+	}
+	r.Reason, r.ReasonText = reasonOf(l.Reason)
+	return r
+}
+
+func reasonOf(reason bank.Reason) (*string, Maybe[Text]) {
+	text := Text(reason.Text())
+	if reason == "" || text == (Text{}) { // none, or one that isn't for customers
+		return nil, Maybe[Text]{}
+	}
+	code := string(reason)
+	return &code, Maybe[Text]{&text}
+}
+
+// Preview is what would be given back, and where to.
+type Preview struct {
+	RefundID         string    `json:"refund_id"`
+	Status           string    `json:"status" enum:"preview"`
+	Service          string    `json:"service"`
+	Name             Text      `json:"name"`
+	Amount           Money     `json:"amount"`
+	ToAccount        string    `json:"to_account" doc:"Masked."`
+	Beneficiary      Party     `json:"beneficiary"`
+	Promise                    // embedded: promised_by, promised_by_hijri
+	ExpiresAt        Instant   `json:"expires_at"`
+	ConfirmRequires  string    `json:"confirm_requires" enum:"none,code"`
+	ApprovalRequired bool      `json:"approval_required"`
+	Warnings         []Warning `json:"warnings" nullable:"false"`
+}
+
+func previewOf(p bank.Preview) Preview {
+	requires := "none"
+	if p.NeedsCode {
+		requires = "code"
+	}
+	return Preview{
+		RefundID: p.ID, Status: "preview", Service: p.Payment.Service, Name: Text(p.Payment.Name),
+		Amount: moneyOf(p.Payment.Amount), ToAccount: p.To.Masked(), Beneficiary: partyOf(p.Payment.Beneficiary),
+		Promise: promiseOf(p.Promised), ExpiresAt: Instant(p.ExpiresAt), ConfirmRequires: requires,
+		ApprovalRequired: p.Approval, Warnings: warningsOf(p.Warnings),
+	}
+}
+
+// Receipt is the answer to a confirm: the refund is recorded and can't be lost from here on.
+type Receipt struct {
+	RefundID  string `json:"refund_id"`
+	Reference string `json:"reference" pattern:"^RF[0-9A-HJKMNP-TV-Z]{16}$" example:"RFK5EWJTN6GVB8STYT"`
+	Status    string `json:"status" enum:"processing,completed,rejected,cancelled,visit_branch"`
+	State     string `json:"state" doc:"Finer than the status; see the timeline." example:"queued"`
+	Amount    Money  `json:"amount"`
+	Promise
+}
+
+func receiptOf(r gateway.Refund) Receipt {
+	return Receipt{
+		RefundID: r.ID, Reference: r.Reference, Status: string(r.State.Status()), State: string(r.State),
+		Amount: moneyOf(r.Payment.Amount), Promise: promiseOf(r.Promised),
+	}
+}
+
+// RefundItem is a refund as lists show it.
+type RefundItem struct {
+	Receipt
+	Service     string      `json:"service"`
+	Name        Text        `json:"name"`
+	ToAccount   string      `json:"to_account" doc:"Masked."`
+	Beneficiary Party       `json:"beneficiary"`
+	CreatedAt   Instant     `json:"created_at"`
+	UpdatedAt   Instant     `json:"updated_at"`
+	Reason      *string     `json:"reason" doc:"Of a rejected or returned refund."`
+	ReasonText  Maybe[Text] `json:"reason_text"`
+}
+
+func itemOf(r gateway.Refund) RefundItem {
+	item := RefundItem{
+		Receipt: receiptOf(r), Service: r.Payment.Service, Name: Text(r.Payment.Name), ToAccount: r.To.Masked(),
+		Beneficiary: partyOf(r.Payment.Beneficiary), CreatedAt: Instant(r.CreatedAt), UpdatedAt: Instant(r.UpdatedAt),
+	}
+	if r.State == gateway.Rejected || r.State == gateway.Returned {
+		item.Reason, item.ReasonText = reasonOf(bank.Reason(r.Reason))
+	}
+	return item
+}
+
+// Step is one entry of a refund's timeline.
+type Step struct {
+	At    Instant `json:"at"`
+	State string  `json:"state"`
+	Text  Text    `json:"text"`
+}
+
+// Refund is a refund with its timeline, oldest step first.
+type Refund struct {
+	RefundItem
+	Timeline []Step `json:"timeline" nullable:"false"`
+}
+
+func refundOf(v bank.View) Refund {
+	refund := Refund{RefundItem: itemOf(*v.Refund), Timeline: make([]Step, 0, len(v.Events))}
+	for _, e := range v.Events {
+		refund.Timeline = append(refund.Timeline, Step{
+			At: Instant(e.At), State: string(e.To), Text: Text(bank.StateText(e.To)),
+		})
+	}
+	return refund
+}
+
+// RefundOrPreview is whichever of the two an id belongs to.
+type RefundOrPreview struct {
+	Refund  *Refund
+	Preview *Preview
+}
+
+// MarshalJSON writes the one that there is.
+func (r RefundOrPreview) MarshalJSON() ([]byte, error) {
+	if r.Preview != nil {
+		return json.Marshal(r.Preview)
+	}
+	return json.Marshal(r.Refund)
+}
+
+// Schema is what the contract says of it.
+func (RefundOrPreview) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{schemaOf[Refund](r), schemaOf[Preview](r)}}
+}
+
+// List is one page.
+type List[T any] struct {
+	Items      []T     `json:"items" nullable:"false"`
+	NextCursor *string `json:"next_cursor" doc:"Of the next page; null after the last."`
+}
+
+// listOf turns a page of the path's into one of the contract's.
+func listOf[From, To any](from []From, next string, turn func(From) To) List[To] {
+	list := List[To]{Items: make([]To, 0, len(from))}
+	for _, f := range from {
+		list.Items = append(list.Items, turn(f))
+	}
+	if next != "" {
+		list.NextCursor = &next
+	}
+	return list
+}

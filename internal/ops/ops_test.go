@@ -1,0 +1,155 @@
+package ops_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/ops"
+)
+
+// ask returns the status of an answer, and its body.
+func ask(t *testing.T, c ops.Config, path string) (int, map[string]any) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Header.Set("Authorization", "Bearer operator")
+	c.Identity = staff{}
+	ops.New(c).ServeHTTP(w, r)
+	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%s: headers %v", path, w.Header())
+	}
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return w.Code, body
+}
+
+// staff is an issuer whose tokens name their scope.
+type staff struct{}
+
+func (staff) Verify(_ context.Context, bearer string) (bank.Caller, error) {
+	switch bearer {
+	case "forged":
+		return bank.Caller{}, bank.ErrUnauthenticated
+	case "unknown":
+		return bank.Caller{}, bank.ErrUnavailable
+	}
+	return bank.Caller{Subject: "o01", Scopes: []bank.Scope{bank.Scope(bearer)}}, nil
+}
+
+func TestSummaryIsForOperators(t *testing.T) {
+	for authorization, want := range map[string]int{
+		"": 401, "Bearer": 401, "Basic operator": 401, "Bearer forged": 401, "Bearer unknown": 503,
+		"Bearer refunds": 403, "Bearer teller": 403, "Bearer approver": 403, "Bearer operator": 200,
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ops/api/summary", nil)
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		ops.New(ops.Config{
+			Identity: staff{}, Store: counter{}, Breakers: func() map[string]string { return nil },
+		}).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: %d, want %d", authorization, w.Code, want)
+		}
+	}
+}
+
+type check = func(context.Context) error
+
+func holds(context.Context) error { return nil }
+
+func fails(context.Context) error { return errors.New("password=secret") }
+
+// hangs until it is called off, and deaf not even then.
+func hangs(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
+func deaf(context.Context) error { time.Sleep(time.Hour); return nil }
+
+func TestReady(t *testing.T) {
+	for name, c := range map[string]struct {
+		checks  map[string]check
+		status  int
+		reasons []any
+		after   time.Duration
+	}{
+		"nothing to check": {nil, 200, []any{}, 0},
+		"all hold":         {map[string]check{"redis": holds, "database": holds}, 200, []any{}, 0},
+		"two fail":         {map[string]check{"redis": fails, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 0},
+		"one hangs":        {map[string]check{"redis": hangs, "database": holds, "clock": holds}, 503, []any{"redis"}, 2 * time.Second},
+		"one is deaf":      {map[string]check{"redis": deaf, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				status, body := ask(t, ops.Config{Checks: c.checks}, "/readyz")
+				if status != c.status || !reflect.DeepEqual(body["reasons"], c.reasons) {
+					t.Errorf("%d %v, want %d with %v", status, body, c.status, c.reasons)
+				}
+				if took := time.Since(began); took != c.after {
+					t.Errorf("it took %v", took)
+				}
+				time.Sleep(time.Hour) // until the deaf has come home too
+			})
+		})
+	}
+	if status, _ := ask(t, ops.Config{Checks: map[string]check{"database": fails}}, "/healthz"); status != 200 {
+		t.Errorf("alive without a database: %d", status)
+	}
+}
+
+// counter is a store with these refunds.
+type counter struct {
+	counts map[gateway.State]int
+	oldest time.Time
+	err    error
+}
+
+func (c counter) Counts(context.Context) (map[gateway.State]int, time.Time, error) {
+	return c.counts, c.oldest, c.err
+}
+
+func TestSummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		breakers := func() map[string]string { return map[string]string{"submit": "open", "status": "closed"} }
+		store := counter{counts: map[gateway.State]int{gateway.Queued: 2, gateway.Credited: 5}, oldest: time.Now().Add(-90 * time.Second)}
+		status, body := ask(t, ops.Config{Store: store, Breakers: breakers}, "/ops/api/summary")
+		states, _ := body["states"].(map[string]any)
+		if status != 200 || body["oldest_unfinished_s"] != 90.0 || states["queued"] != 2.0 || states["credited"] != 5.0 {
+			t.Errorf("%d %v", status, body)
+		}
+		var listed []gateway.State
+		for _, s := range gateway.States() { // those of which there are none, too
+			if _, ok := states[string(s)]; ok {
+				listed = append(listed, s)
+			}
+		}
+		if !slices.Equal(listed, gateway.States()) || len(states) != len(listed) {
+			t.Errorf("the states are %v", states)
+		}
+		if want := (map[string]any{"submit": map[string]any{"state": "open"}, "status": map[string]any{"state": "closed"}}); !reflect.DeepEqual(body["breakers"], want) {
+			t.Errorf("the breakers are %v", body["breakers"])
+		}
+		for oldest, want := range map[time.Time]float64{{}: 0, time.Now().Add(time.Minute): 0} {
+			if _, body := ask(t, ops.Config{Store: counter{oldest: oldest}, Breakers: breakers}, "/ops/api/summary"); body["oldest_unfinished_s"] != want {
+				t.Errorf("the oldest of %v is %v old", oldest, body["oldest_unfinished_s"])
+			}
+		}
+		status, body = ask(t, ops.Config{Store: counter{err: errors.New("password=secret")}, Breakers: breakers}, "/ops/api/summary")
+		if want := (map[string]any{"status": 503.0, "code": "try_again"}); status != 503 || !reflect.DeepEqual(body, want) {
+			t.Errorf("without a store: %d %v", status, body)
+		}
+	})
+}
