@@ -1,0 +1,46 @@
+# Every task of the repository. `make` alone lists them.
+
+SHELL       := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+ROOMS       := $(wildcard cmd gateway bank otp internal)
+CONTRACT    := gateway/api/openapi.yaml
+# A build server never takes an answer from the test cache.
+FRESH       := $(if $(filter-out 0 false,$(CI)),-count=1)
+FUZZTIME    ?= 5s
+SEED        := $(or $(SEED),$(shell date +%s))
+
+.PHONY: help setup test lint lint-go lint-openapi fuzz prove run openapi clean
+help: ## list the tasks
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: ## install what the tasks need (Debian packages as root, linters into the tree)
+	@.ci/setup
+
+test: setup lint ## everything that must hold before a commit: set-up, linters, all tests with -race
+	go test -race $(FRESH) ./...
+
+lint: lint-go lint-openapi ## gofmt, go vet, golangci-lint, the OpenAPI linter
+
+lint-go: setup
+	@files=$$(gofmt -l $(ROOMS)); [ -z "$$files" ] || { printf 'not gofmt-ed:\n%s\n' "$$files"; exit 1; }
+	go vet -tags prove ./...
+	.bin/golangci-lint run
+
+lint-openapi: setup
+	@node .ci/openapi/lint.mjs $(CONTRACT)
+
+fuzz: ## every fuzz target for FUZZTIME (5s) each
+	.ci/fuzz $(FUZZTIME)
+
+prove: ## the slow proofs (files with the build tag "prove"); SEED=n repeats a run
+	@echo "prove: seed $(SEED) (repeat with: make prove SEED=$(SEED))"
+	ISTIRDAD_SEED=$(SEED) go test -race -tags prove -count=1 -timeout 60m -run '^TestProve' -v ./...
+
+run: ## the whole world on this machine; ARGS="-walk -polite" walks the path of a refund
+	go run ./cmd/sandbox $(ARGS)
+
+openapi: ## write the committed contract anew from the code
+	go test ./gateway/api -run TestOpenAPI -update
+
+clean: ## remove what the tasks made
+	rm -rf .bin .ci/openapi/node_modules
