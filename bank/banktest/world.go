@@ -76,7 +76,8 @@ func Start(t testing.TB, how ...Option) *World {
 	if err != nil {
 		t.Fatalf("the sandbox doesn't start: %v", err)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	// Shorter than any server of the world keeps an idle connection: a POST on one that the server is just closing fails.
+	transport := &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 20 * time.Second}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		world.Close()
