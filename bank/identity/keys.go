@@ -81,8 +81,11 @@ func (k *keys) find(ctx context.Context, n name, worthAsking func() bool) ([]cry
 		return nil, unauthenticated("expired or of another issuer, by an unknown key")
 	}
 	for again := false; ; again = true {
-		look, joined := k.ask(ctx)
-		if look == nil {
+		look, joined, found := k.ask(ctx, n)
+		switch {
+		case found != nil:
+			return found, nil
+		case look == nil:
 			return nil, unavailable(errRationed)
 		}
 		select {
@@ -107,6 +110,11 @@ func (k *keys) find(ctx context.Context, n name, worthAsking func() bool) ([]cry
 func (k *keys) known(ctx context.Context, n name) []crypto.PublicKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.atHand(ctx, n)
+}
+
+// atHand is known, called with mu held.
+func (k *keys) atHand(ctx context.Context, n name) []crypto.PublicKey {
 	age := time.Since(k.seen)
 	if k.set == nil || age >= keysLife {
 		return nil
@@ -118,17 +126,21 @@ func (k *keys) known(ctx context.Context, n name) []crypto.PublicKey {
 	return found
 }
 
-// ask joins the look under way or starts one; nil when there was one too many.
-func (k *keys) ask(ctx context.Context) (l *look, joined bool) {
+// ask joins the look under way or starts one; nil when there was one too many. A look that ended since the keys weren't
+// known may have found them: then nobody is asked.
+func (k *keys) ask(ctx context.Context, n name) (l *look, joined bool, found []crypto.PublicKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if found := k.atHand(ctx, n); found != nil {
+		return nil, false, found
+	}
 	switch {
 	case k.look != nil:
-		return k.look, true
+		return k.look, true, nil
 	case !k.rations.take(time.Now()):
-		return nil, false
+		return nil, false, nil
 	default:
-		return k.start(ctx), false
+		return k.start(ctx), false, nil
 	}
 }
 
