@@ -104,7 +104,7 @@ func TestCredit(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				w.want(r, row.state, row.reason)
 				var calls []string
-				for _, call := range w.bank.all {
+				for _, call := range w.bank.list() {
 					if calls = append(calls, call.kind); call.refund.Reference != r.Reference {
 						t.Errorf("%s under %s", call.kind, call.refund.Reference)
 					}

@@ -38,16 +38,15 @@ func (c *calls) add(kind string, r gateway.Refund) int {
 	return c.made[kind+r.Reference]
 }
 
-func (c *calls) of(kind string) []call {
+// list is every call by now, in order.
+func (c *calls) list() []call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var of []call
-	for _, call := range c.all {
-		if call.kind == kind {
-			of = append(of, call)
-		}
-	}
-	return of
+	return slices.Clone(c.all)
+}
+
+func (c *calls) of(kind string) []call {
+	return slices.DeleteFunc(c.list(), func(c call) bool { return c.kind != kind })
 }
 
 // about is of, for one refund.

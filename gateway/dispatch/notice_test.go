@@ -76,7 +76,7 @@ func TestApprovalLapses(t *testing.T) {
 		w.want(r, gateway.AwaitingApproval, "")
 		time.Sleep(2 * time.Second)
 		w.want(r, gateway.Cancelled, "approval_expired")
-		if n := len(w.core.all); n != 0 {
+		if n := len(w.core.list()); n != 0 {
 			t.Errorf("%d calls to the core", n)
 		}
 	})
