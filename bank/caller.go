@@ -27,6 +27,7 @@ type Caller struct {
 	Employee string // staff: the person behind the login
 	Branch   string // staff
 	Expires  time.Time
+	Trace    string // W3C traceparent of the call, not of the token; empty: none
 }
 
 // Has reports whether the token carries the scope.

@@ -180,6 +180,7 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 		ID: preview.ID, Bank: p.Terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
 		Challenge: challengeID, At: now,
 		Promised: p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
+		Trace:    c.Trace,
 		Rules:    gateway.Rules{Limit: p.Terms.OnlineLimit},
 	})
 	if err != nil {

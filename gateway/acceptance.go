@@ -18,6 +18,7 @@ type Acceptance struct {
 	Challenge string
 	At        time.Time
 	Promised  saudi.Date
+	Trace     string // W3C traceparent of the confirm; empty: none
 	Rules     Rules
 }
 
@@ -47,7 +48,7 @@ func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) 
 	r := Refund{
 		ID: a.ID, Reference: Reference(a.Bank, a.Payment.RequestID, dead), Ordinal: dead,
 		Origin: a.Origin, Payment: a.Payment, To: a.To, Challenge: a.Challenge,
-		CreatedAt: a.At, Promised: a.Promised,
+		CreatedAt: a.At, Promised: a.Promised, Trace: a.Trace,
 		State: state, Version: 1, Due: due, UpdatedAt: a.At,
 	}
 	actor := Actor{Role: RoleCustomer, ID: a.Origin.Customer, Session: a.Origin.Session}

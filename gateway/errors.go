@@ -18,6 +18,9 @@ var (
 	ErrLimitExceeded = errors.New("daily limit exceeded")
 	// ErrChallengeUsed: the code's challenge already led to another refund; nothing was written.
 	ErrChallengeUsed = errors.New("challenge already used")
+	// ErrClockSkew: the database's clock and this machine's differ by more than two seconds, so expiries and leases
+	// mean different times to different processes. A store's readiness says it.
+	ErrClockSkew = errors.New("the database's clock and ours differ")
 )
 
 // MoveError says that a refund in state From can't make a move. It matches ErrMove.

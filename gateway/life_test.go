@@ -115,7 +115,7 @@ func wrongBetween(before gateway.Refund, c gateway.Change) string {
 	after := c.Refund()
 	event, moved := c.Event()
 	fixed := func(r gateway.Refund) []any {
-		return []any{r.ID, r.Reference, r.Ordinal, r.Origin, r.Payment, r.To, r.Challenge, r.CreatedAt, r.Promised}
+		return []any{r.ID, r.Reference, r.Ordinal, r.Origin, r.Payment, r.To, r.Challenge, r.CreatedAt, r.Promised, r.Trace}
 	}
 	switch {
 	case c.From() != before.Version || after.Version != before.Version+1:

@@ -62,6 +62,7 @@ type Refund struct {
 	Challenge string     // the one-time code's challenge; empty when the confirm needed none
 	CreatedAt time.Time
 	Promised  saudi.Date // the day by which the money is promised
+	Trace     string     // W3C traceparent of the confirm, which what is done for it later joins; empty: none
 
 	State     State
 	Version   int64     // rises by one with every change; the compare-and-swap goes by it

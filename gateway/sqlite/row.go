@@ -15,13 +15,13 @@ import (
 const (
 	fixedColumns = `id, reference, ordinal, customer, session, client, channel, teller, employee, branch,
 		request_id, service, name_ar, name_en, amount, payer_kind, payer_number, beneficiary_kind, beneficiary_number,
-		to_iban, challenge, created_at, promised`
+		to_iban, challenge, created_at, promised, trace`
 	movingColumns = `state, version, due, updated_at, sends, misses, may_have_left, sent_at, doubt_since, asks,
 		unknowns, unknown_at, core_reference, released_at, posts, credit_refusal, ledger_id, reason, notice`
 
 	selectRefund = `SELECT ` + fixedColumns + `, ` + movingColumns + ` FROM refunds `
 	insertRefund = `INSERT INTO refunds (` + fixedColumns + `, ` + movingColumns + `, payer_index, to_iban_index)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 			?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	// updateRefund is the compare-and-swap: id and the version that the change was made from come last.
 	updateRefund = `UPDATE refunds SET (` + movingColumns + `) =
@@ -66,7 +66,7 @@ func (s *Store) insert(ctx context.Context, tx *session, r gateway.Refund) error
 		p.RequestID, p.Service, p.Name.AR, p.Name.EN, int64(p.Amount),
 		string(p.Payer.Kind()), s.seal(r.ID, payerNumber, p.Payer.Number()),
 		string(p.Beneficiary.Kind()), s.seal(r.ID, beneficiaryNumber, p.Beneficiary.Number()),
-		s.seal(r.ID, toIBAN, r.To.Compact()), r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(),
+		s.seal(r.ID, toIBAN, r.To.Compact()), r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(), r.Trace,
 	}
 	args = append(args, moving(r)...)
 	args = append(args,
@@ -95,7 +95,7 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	if err := row.Scan(
 		&r.ID, &r.Reference, &r.Ordinal, &o.Customer, &o.Session, &o.Client, &o.Channel, &o.Teller, &o.Employee, &o.Branch,
 		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &payerKind, &payer, &beneficiaryKind, &beneficiary,
-		&account, &r.Challenge, &created, &promised,
+		&account, &r.Challenge, &created, &promised, &r.Trace,
 		&r.State, &r.Version, &due, &updated, &r.Sends, &r.Misses, &r.MayHaveLeft, &sent, &doubt, &r.Asks,
 		&r.Unknowns, &unknown, &r.CoreReference, &at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice,
 	); err != nil {

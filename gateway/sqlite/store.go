@@ -16,6 +16,7 @@ import (
 	modernc "modernc.org/sqlite"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
@@ -166,7 +167,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return fmt.Errorf("sqlite: read: %w", err)
 	}
 	if off := time.UnixMicro(int64(unix * 1e6)).Sub(now).Abs(); off > clockMax {
-		return fmt.Errorf("sqlite: the clocks differ by %s", off)
+		return fmt.Errorf("sqlite: %w by %s", gateway.ErrClockSkew, off)
 	}
 	return s.writer.write(ctx, func(context.Context, *session) error { return nil })
 }
