@@ -271,6 +271,37 @@ func TestPreviewsLife(t *testing.T) {
 	})
 }
 
+// TestF50AbandonedAfterTheCode: whoever asks for the code of a confirm and never comes back leaves nothing behind. The
+// code, the proof and the preview lapse by themselves, nothing is recorded, and the payment can be asked back anew.
+func TestF50AbandonedAfterTheCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.paid("rq-1", 2_000_00)
+		p := w.preview("rq-1")
+		challenge, code := w.code(p.ID)
+		confirm := func() error {
+			_, _, err := w.Confirm(t.Context(), caller, p.ID, challenge, code)
+			return err
+		}
+		time.Sleep(3 * time.Minute)
+		w.wantErr(confirm(), otp.ErrGone)
+		time.Sleep(2 * time.Minute)
+		w.wantErr(confirm(), bank.ErrPreviewExpired)
+		w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+		time.Sleep(bank.PreviewMemory)
+		w.wantErr(confirm(), bank.ErrNotFound)
+		if len(w.book.refunds) != 0 || len(w.book.events) != 0 || w.recorded != 0 {
+			t.Errorf("%d refunds, %d events, %d wakes of the dispatcher", len(w.book.refunds), len(w.book.events), w.recorded)
+		}
+		w.prove()
+		p = w.preview("rq-1")
+		challenge, code = w.code(p.ID)
+		if err := confirm(); err != nil {
+			t.Errorf("asked for anew: %v", err)
+		}
+	})
+}
+
 // TestProofsLife: five minutes without use, fifteen in all.
 func TestProofsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
