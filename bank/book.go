@@ -43,4 +43,5 @@ type Page struct {
 	Limit     int // 1–100
 	Cursor    string
 	Reference string // only the refund with this reference; empty: all
+	Request   string // only the refund of this request that is live or credited; empty: all
 }

@@ -271,6 +271,45 @@ func TestPreviewsLife(t *testing.T) {
 	})
 }
 
+// TestWhichRefundIsInTheWay: whoever asks for a payment again is told which refund of theirs it has already, and of
+// somebody else's nothing.
+func TestWhichRefundIsInTheWay(t *testing.T) {
+	w := newWorld(t)
+	w.paid("rq-1", 100_00)
+	first, second := w.preview("rq-1"), w.preview("rq-1")
+	r, _, err := w.Confirm(t.Context(), caller, first.ID, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(request string) error {
+		_, _, err := w.Preview(t.Context(), caller, w.asked(request))
+		return err
+	}
+	confirm := func(id string) error {
+		_, _, err := w.Confirm(t.Context(), caller, id, "", "")
+		return err
+	}
+	_, challenged := w.Challenge(t.Context(), caller, otp.Refund, r.ID)
+	for what, err := range map[string]error{
+		"a preview": again("rq-1"), "an older preview's confirm": confirm(second.ID), "a code for it": challenged,
+	} {
+		var exists *bank.ExistsError
+		if !errors.As(err, &exists) || exists.RefundID != r.ID {
+			t.Errorf("%s is told %v, want refund %s", what, err, r.ID)
+		}
+	}
+
+	w.paid("rq-2", 100_00)
+	third := w.preview("rq-2")
+	w.live("rq-2")
+	for what, err := range map[string]error{"a preview": again("rq-2"), "a confirm": confirm(third.ID)} {
+		var exists *bank.ExistsError
+		if errors.As(err, &exists) {
+			t.Errorf("%s is told of somebody else's refund %s", what, exists.RefundID)
+		}
+	}
+}
+
 // TestF50AbandonedAfterTheCode: whoever asks for the code of a confirm and never comes back leaves nothing behind. The
 // code, the proof and the preview lapse by themselves, nothing is recorded, and the payment can be asked back anew.
 func TestF50AbandonedAfterTheCode(t *testing.T) {

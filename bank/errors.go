@@ -35,6 +35,18 @@ var (
 	ErrUnavailable = errors.New("try again")
 )
 
+// ExistsError says which refund of the caller's own stands in the way of asking for the same payment again. It is the
+// error that it wraps.
+type ExistsError struct {
+	RefundID string
+	Err      error
+}
+
+func (e *ExistsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why the caller was refused.
+func (e *ExistsError) Unwrap() error { return e.Err }
+
 // ReasonError is the request's own reason why it can't come back.
 type ReasonError struct{ Reason Reason }
 

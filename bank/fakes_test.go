@@ -171,7 +171,9 @@ func (b *book) Refunds(ctx context.Context, customer string, p bank.Page) ([]gat
 	if p.Cursor != "" {
 		return nil, "", bank.ErrCursor
 	}
-	return slices.DeleteFunc(slices.Clone(b.refunds), func(r gateway.Refund) bool { return r.Origin.Customer != customer }), "", nil
+	return slices.DeleteFunc(slices.Clone(b.refunds), func(r gateway.Refund) bool {
+		return r.Origin.Customer != customer || p.Request != "" && (p.Request != r.Payment.RequestID || r.State.Dead())
+	}), "", nil
 }
 
 func (b *book) Events(ctx context.Context, id string) ([]gateway.Event, error) {

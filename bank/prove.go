@@ -115,7 +115,7 @@ func (p *Path) issue(ctx context.Context, c Caller, purpose otp.Purpose, refundI
 func (p *Path) open(ctx context.Context, c Caller, id string) (Preview, error) {
 	switch _, err := p.Book.Refund(ctx, c.Subject, id); {
 	case err == nil:
-		return Preview{}, ErrConfirmed
+		return Preview{}, &ExistsError{id, ErrConfirmed}
 	case !errors.Is(err, gateway.ErrNotFound):
 		return Preview{}, unavailable(err)
 	}

@@ -117,9 +117,23 @@ func (p *Path) request(ctx context.Context, customer Customer, id string) (Liste
 		return Listed{}, err
 	}
 	if reason := listed[0].Reason; reason != "" {
-		return Listed{}, &ReasonError{reason}
+		return Listed{}, p.inTheWay(ctx, customer.ID, id, &ReasonError{reason})
 	}
 	return listed[0], nil
+}
+
+// inTheWay adds to a refusal for which a refund of the customer's own is the reason which one that is. When it isn't
+// theirs, or can't be looked up, err is all that they are told.
+func (p *Path) inTheWay(ctx context.Context, customer, requestID string, err error) error {
+	var reason *ReasonError
+	if !errors.Is(err, gateway.ErrRefundExists) && !(errors.As(err, &reason) && reason.Reason == RefundExists) {
+		return err
+	}
+	refunds, _, failed := p.Book.Refunds(ctx, customer, Page{Limit: 1, Request: requestID})
+	if failed != nil || len(refunds) == 0 {
+		return err
+	}
+	return &ExistsError{refunds[0].ID, err}
 }
 
 // mayReceive says whether the money may go to the account: only to the one that paid, if it is the caller's own.
@@ -185,7 +199,7 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	})
 	if err != nil {
 		err = unavailable(err, gateway.ErrRefundExists, gateway.ErrLimitExceeded, gateway.ErrChallengeUsed, gateway.ErrNotFound)
-		return gateway.Refund{}, false, err
+		return gateway.Refund{}, false, p.inTheWay(ctx, c.Subject, preview.Payment.RequestID, err)
 	}
 	p.Recorded()
 	return r, !first, nil

@@ -15,6 +15,8 @@ import (
 const (
 	refundOfCustomer  = selectRefund + `WHERE id = ? AND customer = ?`
 	refundReferenceOf = selectRefund + `WHERE reference = ? AND customer = ?`
+	refundRequestOf   = selectRefund + `WHERE request_id = ? AND customer = ?
+		AND state NOT IN ('rejected', 'cancelled', 'returned')`
 	refundsOfCustomer = selectRefund + `WHERE customer = ? AND (created_at, id) < (?, ?)
 		ORDER BY created_at DESC, id DESC LIMIT ?`
 
@@ -62,15 +64,11 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 			return nil, "", err
 		}
 	}
-	if p.Reference != "" {
-		r, err := s.refund(ctx, s.queries, refundReferenceOf, p.Reference, customer)
-		if errors.Is(err, gateway.ErrNotFound) {
-			return nil, "", nil
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		return []gateway.Refund{r}, "", nil
+	switch {
+	case p.Reference != "":
+		return s.only(ctx, refundReferenceOf, p.Reference, customer)
+	case p.Request != "":
+		return s.only(ctx, refundRequestOf, p.Request, customer)
 	}
 	limit := min(max(p.Limit, 1), pageMax)
 	var refunds []gateway.Refund
@@ -89,6 +87,18 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	refunds = refunds[:limit]
 	last := refunds[limit-1]
 	return refunds, s.cursor(customer, position{last.CreatedAt.UnixMicro(), last.ID}), nil
+}
+
+// only is a list of the one refund that a query finds, if it does.
+func (s *Store) only(ctx context.Context, query string, args ...any) ([]gateway.Refund, string, error) {
+	r, err := s.refund(ctx, s.queries, query, args...)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return []gateway.Refund{r}, "", nil
 }
 
 // Live says which of the requests have a refund of ours that is live or credited. The others are absent.

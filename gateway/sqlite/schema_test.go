@@ -52,6 +52,7 @@ func TestSchemaKnowsTheStates(t *testing.T) {
 		"index of dead refunds":      {sqlOf("refunds_dead"), dead},
 		"query of dead refunds":      {countDead, dead},
 		"query of requests in a way": {selectLive, dead},
+		"query of one of them":       {refundRequestOf, dead},
 	} {
 		if diff := cmp.Diff(texts.want, states(texts.sql)); diff != "" {
 			t.Errorf("%s (-gateway +SQL):\n%s", what, diff)
@@ -315,6 +316,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectDue:         {"COVERING INDEX refunds_queue", 3},
 		refundsOfCustomer: {"INDEX refunds_list", 4},
 		refundReferenceOf: {"INDEX refunds_reference", 2},
+		refundRequestOf:   {"INDEX refunds_live", 2},
 		selectLive:        {"INDEX refunds_live", 1},
 		countDead:         {"INDEX refunds_dead", 1},
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},

@@ -16,6 +16,7 @@ var listTests = map[string]func(*testing.T, Store){
 	"what is added meanwhile":            pagesWhileAdding,
 	"a cursor that wasn't given out":     badCursors,
 	"by reference":                       listByReference,
+	"by request":                         listByRequest,
 	"another customer sees nothing":      isolation,
 	"which requests have a live refund":  live,
 	"live of many, and of none":          liveOfMany,
@@ -105,6 +106,25 @@ func listByReference(t *testing.T, s Store) {
 		same(t, reference, ids, want)
 		same(t, "cursor", next, "")
 	}
+}
+
+// listByRequest: at most the one that is in the way of asking again.
+func listByRequest(t *testing.T, s Store) {
+	r := accept(t, s, acceptance(1))
+	accept(t, s, acceptance(2))
+	request := bank.Page{Limit: 10, Request: r.Payment.RequestID}
+	ids, next := list(t, s, request)
+	same(t, "live", ids, []string{r.ID})
+	same(t, "cursor", next, "")
+	if theirs, _, err := s.Refunds(t.Context(), stranger, request); err != nil || len(theirs) != 0 {
+		t.Errorf("the stranger is shown %d, %v", len(theirs), err)
+	}
+	drive(t, s, r, pathTo(t, gateway.Cancelled))
+	ids, _ = list(t, s, request)
+	same(t, "dead", ids, nil)
+	again := accept(t, s, with(acceptance(3), func(a *gateway.Acceptance) { a.Payment.RequestID = r.Payment.RequestID }))
+	ids, _ = list(t, s, request)
+	same(t, "asked for again", ids, []string{again.ID})
 }
 
 func isolation(t *testing.T, s Store) {
