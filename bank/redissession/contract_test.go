@@ -381,7 +381,7 @@ func oneHashTag(t *testing.T, client redis.UniversalClient) {
 		return tag
 	}
 	for _, name := range names {
-		if tag(name) == "" || tag(name) != tag(names[0]) || !strings.HasPrefix(name, "bank:{") {
+		if tag(name) == "" || tag(name) != tag(names[0]) || !strings.HasPrefix(name, redissession.Prefix+"{") {
 			t.Errorf("%s has another tag than %s", name, names[0])
 		}
 	}

@@ -22,6 +22,9 @@ const (
 	kindPreview = "preview.1"
 )
 
+// Prefix is how every key of this package begins.
+const Prefix = "bank:"
+
 // place is where a value lives and what it is bound to.
 type place struct {
 	key        string // in Redis
@@ -37,7 +40,7 @@ func (s *Sessions) place(kind string, h bank.Holder, names ...string) (place, er
 	}
 	associated := join(append([]string{kind, h.Customer, h.Session}, names...))
 	return place{
-		key:        "bank:{" + s.index("customer", h.Customer) + "}:" + kind + ":" + s.index("place", string(associated)),
+		key:        Prefix + "{" + s.index("customer", h.Customer) + "}:" + kind + ":" + s.index("place", string(associated)),
 		associated: associated,
 	}, nil
 }

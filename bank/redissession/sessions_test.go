@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,52 @@ import (
 	"github.com/istirdad/istirdad/bank/redissession"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/internal/redistest"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
 )
 
-func TestEmbeddedRedis(t *testing.T) {
-	contract(t, func(t *testing.T) redis.UniversalClient { return embedded(t) })
+func TestContract(t *testing.T) {
+	cluster := inCluster(t) // which takes two seconds to get up, meanwhile
+	t.Run("embedded", func(t *testing.T) { contract(t, embedded) })
+	t.Run("Redis", func(t *testing.T) {
+		contract(t, func(t *testing.T) redis.UniversalClient { return dial(t, shared.Empty(t).Addr()) })
+	})
+	t.Run("cluster", func(t *testing.T) { contract(t, cluster) })
+}
+
+// dial returns a client as the gateway's, and more patient.
+func dial(t *testing.T, addr string) redis.UniversalClient {
+	t.Helper()
+	return connect(t, &redis.UniversalOptions{Addrs: []string{addr}})
+}
+
+func connect(t *testing.T, o *redis.UniversalOptions) redis.UniversalClient {
+	t.Helper()
+	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = time.Second, 5*time.Second, 5*time.Second, 5*time.Second
+	client := redis.NewUniversalClient(o)
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+// inCluster starts a cluster of one node. It knows all that is forbidden in a larger one, such as a script on keys of
+// two slots.
+func inCluster(t *testing.T) func(*testing.T) redis.UniversalClient {
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	_, err := server.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	wantErr(t, err, nil)
+	return func(t *testing.T) redis.UniversalClient {
+		up := func(info string) bool { return strings.Contains(info, "cluster_state:ok") }
+		wantErr(t, server.Await(up, "CLUSTER", "INFO"), nil)
+		_, err := server.Do("FLUSHALL")
+		wantErr(t, err, nil)
+		return connect(t, &redis.UniversalOptions{Addrs: []string{server.Addr()}, IsClusterMode: true})
+	}
 }
 
 // embedded is a Redis in this process whose clock is the test's. Nothing goes over a network, so it lives in a bubble
@@ -31,18 +72,10 @@ func embedded(t *testing.T) redis.UniversalClient {
 	t.Helper()
 	server := miniredis.NewMiniRedis()
 	server.ClockTTL(true)
-	client := redis.NewClient(&redis.Options{
-		Dialer:     func(context.Context, string, string) (net.Conn, error) { return server.Dial() },
-		MaxRetries: -1, ContextTimeoutEnabled: true,
-		DialTimeout: time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, PoolTimeout: 5 * time.Second,
+	t.Cleanup(server.Close)
+	return connect(t, &redis.UniversalOptions{
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return server.Dial() },
 	})
-	t.Cleanup(func() {
-		if err := client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
-			t.Error(err)
-		}
-		server.Close()
-	})
-	return client
 }
 
 // inTime runs a test whose clock is its own.

@@ -47,7 +47,7 @@ var Floors = []Floor{
 	{1, Root, []string{"gateway", "otp"}},
 	{2, Root, []string{"bank"}},
 	{3, Technology, []string{"gateway/dispatch"}},
-	{6, Assembly, []string{"bank/banktest", "internal/sandbox/...", "cmd/..."}},
+	{6, Assembly, []string{"bank/banktest", "internal/sandbox/...", "internal/fleet", "cmd/...", "configs"}},
 	{5, Assembly, []string{"internal/config", "internal/program"}},
 	{4, StandIn, []string{"internal/sandbox?*/..."}},
 	{4, Technology, []string{"gateway/...", "otp/...", "bank/...", "internal/ops"}},
@@ -99,14 +99,14 @@ var Drivers = []Fence{
 
 // Doors are the packages of this tree that only some may open.
 var Doors = []Fence{
-	{Module + "/internal/sandbox", []string{"internal/sandbox/...", "cmd/sandbox", "bank/banktest"}, false,
+	{Module + "/internal/sandbox", []string{"internal/sandbox/...", "cmd/sandbox", "bank/banktest", "internal/fleet"}, false,
 		"the world on one machine is for cmd/sandbox and for tests"},
 	{Module + "/internal/sandboxcore", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxbank", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxphone", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxseed", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxfault", standInDoor, false, standInReason},
-	{"math/rand", []string{"internal/sandbox*/...", "internal/faultnet", "gateway/storetest", "otp/otptest", "bank/banktest", "gateway/dispatch", "gateway/refundcore"}, false,
+	{"math/rand", []string{"internal/sandbox*/...", "internal/faultnet", "internal/fleet", "gateway/storetest", "otp/otptest", "bank/banktest", "gateway/dispatch", "gateway/refundcore"}, false,
 		"whatever is drawn here must not be guessed by an outsider; use crypto/rand (dispatch and refundcore only spread load with it)"},
 }
 
@@ -144,7 +144,7 @@ type Link struct {
 // Links guard the production binary.
 var Links = []Link{
 	{"cmd/gateway", []string{"internal/sandbox/...", "internal/sandbox?*/...", "bank/banktest",
-		"gateway/storetest", "otp/otptest", "internal/faultnet", "internal/pgtest", "internal/redistest",
+		"gateway/storetest", "otp/otptest", "internal/faultnet", "internal/pgtest", "internal/redistest", "internal/fleet",
 		"github.com/alicebob/miniredis/...", "testing"},
 		"a production binary that holds a fake can be configured to use it"},
 }

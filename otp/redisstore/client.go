@@ -2,11 +2,8 @@ package redisstore
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -85,34 +82,4 @@ func NewClient(o Options) (redis.UniversalClient, error) {
 		u.Username, u.Password = single.Username, single.Password
 	}
 	return redis.NewUniversalClient(&u), nil
-}
-
-// ErrEvicting says that Redis may throw away keys when it is short of memory.
-// A counter of wrong codes that can be pushed out by other keys counts nothing.
-var ErrEvicting = errors.New("redisstore: Redis must run with maxmemory-policy noeviction")
-
-// CheckServer refuses a Redis that evicts, or that does not say whether it does;
-// of a cluster, every master is asked. It is for the start of a process. An
-// embedded server that cannot be asked is not checked, by configuration of
-// whoever embeds it, never because asking failed.
-func CheckServer(ctx context.Context, client redis.UniversalClient) error {
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			return checkNode(ctx, node)
-		})
-	}
-	return checkNode(ctx, client)
-}
-
-func checkNode(ctx context.Context, node redis.Cmdable) error {
-	info, err := node.Info(ctx, "memory").Result()
-	if err != nil {
-		return fmt.Errorf("redisstore: asking Redis for its eviction policy: %w", err)
-	}
-	for line := range strings.Lines(info) {
-		if policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); ok && policy == "noeviction" {
-			return nil
-		}
-	}
-	return ErrEvicting
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/istirdad/istirdad/internal/redistest"
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
 
@@ -50,24 +51,56 @@ func TestNewClientRefuses(t *testing.T) {
 }
 
 func TestCheckServer(t *testing.T) {
-	for info, want := range map[string]error{
-		"# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n": nil,
-		"# Memory\r\nmaxmemory_policy:allkeys-lru\r\n":               redisstore.ErrEvicting,
-		"# Memory\r\nmaxmemory_policy:volatile-ttl\r\n":              redisstore.ErrEvicting,
-		"# Memory\r\nmaxmemory_policy:noevictionatall\r\n":           redisstore.ErrEvicting,
-		"# Memory\r\nmaxmemory:0\r\n":                                redisstore.ErrEvicting,
-		"":                                                           redisstore.ErrEvicting,
+	server := redistest.Start(t, "--requirepass", "secret")
+	client := patient(t, server)
+	check := func(want error) {
+		t.Helper()
+		err := redisstore.CheckServer(t.Context(), client)
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	check(nil)
+	for _, policy := range []string{ // F29, also while the gateway runs
+		"allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+	} {
+		ask(t, server, "CONFIG", "SET", "maxmemory-policy", policy)
+		check(redisstore.ErrEvicting)
+		if err := redisstore.CheckServer(t.Context(), client); !strings.Contains(err.Error(), policy) {
+			t.Errorf("%v, want to be told of %s", err, policy)
+		}
+		ask(t, server, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+		check(nil)
+	}
+}
+
+// One that cannot be asked, for whatever reason, is refused, and nobody hears
+// the password.
+func TestCheckServerThatDoesNotSay(t *testing.T) {
+	server := redistest.Start(t, "--requirepass", "secret")
+	_, inProcess := embedded(t)
+	for name, client := range map[string]redis.UniversalClient{
+		"a wrong password": dial(t, redisstore.Options{Addrs: []string{server.Addr()}, Password: "secrets"}),
+		"no password":      dial(t, redisstore.Options{Addrs: []string{server.Addr()}}),
+		"nobody there":     dial(t, redisstore.Options{URL: "redis://:secret@127.0.0.1:1"}),
+		"embedded":         inProcess,
+	} {
+		err := redisstore.CheckServer(t.Context(), client)
+		if err == nil || errors.Is(err, redisstore.ErrEvicting) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, info := range []string{
+		"",
+		"# Memory\r\nmaxmemory:0\r\n",
+		"# Memory\r\nmaxmemory_policy:\r\n",
+		"# Memory\r\nmaxmemory_policy:noevictionatall\r\n",
 	} {
 		client := dial(t, redisstore.Options{Addrs: []string{"127.0.0.1:1"}})
 		client.AddHook(informing(info))
-		if err := redisstore.CheckServer(t.Context(), client); !errors.Is(err, want) {
-			t.Errorf("%q: %v, want %v", info, err, want)
+		if err := redisstore.CheckServer(t.Context(), client); !errors.Is(err, redisstore.ErrEvicting) {
+			t.Errorf("%q: %v, want ErrEvicting", info, err)
 		}
-	}
-	// One that cannot be asked, for whatever reason, is refused.
-	_, client := embedded(t)
-	if err := redisstore.CheckServer(t.Context(), client); err == nil {
-		t.Error("a server that does not say was accepted")
 	}
 }
 

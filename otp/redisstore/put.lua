@@ -27,6 +27,9 @@ tries = math.min(tries, block - math.max(base, compared))
 if tries < 1 then return {id, 0} end
 base = burnt and 0 or math.max(base, compared)
 
+-- Redis asks for memory at the first write of a script alone, and not for a DEL.
+-- A full one refuses this, while nothing has changed.
+redis.call('SET', key, '')
 redis.call('DEL', key)
 redis.call('HSET', key, 'tries', tries, 'base', base, unpack(ARGV, 6))
 redis.call('PEXPIRE', key, keep)

@@ -75,7 +75,7 @@ var (
 	errMalformed = errors.New("redisstore: unexpected answer from Redis")
 )
 
-func key(h otp.Holder) string { return "otp:{" + string(h) + "}" }
+func key(h otp.Holder) string { return Prefix + "{" + string(h) + "}" }
 
 func ms(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 

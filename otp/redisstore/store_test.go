@@ -12,35 +12,46 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/istirdad/istirdad/internal/redistest"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/otptest"
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
 
-// connect returns a client of a Redis that nobody else uses.
-type connect func(t *testing.T) redis.UniversalClient
+// TestContract is what every kind of Redis must pass.
+func TestContract(t *testing.T) {
+	cluster := inCluster(t) // which takes two seconds to get up, meanwhile
+	t.Run("embedded", func(t *testing.T) {
+		keepsContract(t, func(t *testing.T) redis.UniversalClient { _, client := embedded(t); return client })
+	})
+	t.Run("Redis", func(t *testing.T) {
+		keepsContract(t, func(t *testing.T) redis.UniversalClient { return patient(t, shared.Empty(t)) })
+	})
+	t.Run("cluster", func(t *testing.T) { keepsContract(t, cluster) })
+}
 
-// keepsContract is what every kind of Redis must pass.
-func keepsContract(t *testing.T, connect connect) {
+// keepsContract runs the tests that do their Redis no harm. connect returns a
+// client of an empty one.
+func keepsContract(t *testing.T, connect func(*testing.T) redis.UniversalClient) {
 	t.Run("codes", func(t *testing.T) {
 		otptest.RunCodes(t, func(t *testing.T) otp.Codes { return redisstore.New(connect(t)) })
 	})
-	t.Run("64 right codes at once", func(t *testing.T) { rightAtOnce(t, connect(t)) })
-	t.Run("200 wrong codes at once", func(t *testing.T) { wrongAtOnce(t, connect(t)) })
-	t.Run("flush", func(t *testing.T) { flushed(t, connect(t)) })
-	t.Run("nothing in clear", func(t *testing.T) { nothingInClear(t, connect(t)) })
-	t.Run("every key expires", func(t *testing.T) { everyKeyExpires(t, connect(t)) })
-	t.Run("scripts forgotten by the server", func(t *testing.T) { scriptsForgotten(t, connect(t)) })
+	for name, test := range map[string]func(*testing.T, redis.UniversalClient){
+		"64 right codes at once":          rightAtOnce,
+		"200 wrong codes at once":         wrongAtOnce,
+		"flush":                           flushed,
+		"nothing in clear":                nothingInClear,
+		"every key expires":               everyKeyExpires,
+		"scripts forgotten by the server": scriptsForgotten,
+		"another type in its place":       wrongType,
+		"wiping":                          wiped,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, connect(t)) })
+	}
 }
 
-func TestEmbedded(t *testing.T) {
-	keepsContract(t, func(t *testing.T) redis.UniversalClient {
-		_, client := embedded(t)
-		return client
-	})
-}
-
+// embedded is a server in this process, as in the sandbox.
 func embedded(t testing.TB) (*miniredis.Miniredis, redis.UniversalClient) {
 	server := miniredis.NewMiniRedis()
 	server.ClockTTL(true)
@@ -49,6 +60,41 @@ func embedded(t testing.TB) (*miniredis.Miniredis, redis.UniversalClient) {
 	}
 	t.Cleanup(server.Close)
 	return server, dial(t, redisstore.Options{Addrs: []string{server.Addr()}, CommandTimeout: 10 * time.Second})
+}
+
+// patient is a client for tests that are not about time.
+func patient(t testing.TB, server *redistest.Server) redis.UniversalClient {
+	t.Helper()
+	return dial(t, redisstore.Options{URL: server.URL(), CommandTimeout: 10 * time.Second})
+}
+
+// inCluster starts a cluster of one node. It knows all that is forbidden in a
+// larger one, such as a script on keys of two slots.
+func inCluster(t *testing.T) func(*testing.T) redis.UniversalClient {
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	ask(t, server, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	return func(t *testing.T) redis.UniversalClient {
+		up := func(info string) bool { return strings.Contains(info, "cluster_state:ok") }
+		if err := server.Await(up, "CLUSTER", "INFO"); err != nil {
+			t.Fatal(err)
+		}
+		ask(t, server, "FLUSHALL")
+		client := dial(t, redisstore.Options{Addrs: []string{server.Addr()}, Cluster: true, CommandTimeout: 10 * time.Second})
+		if err := redisstore.CheckServer(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+}
+
+// ask has the server do something, past the client that is tested.
+func ask(t testing.TB, server *redistest.Server, args ...string) string {
+	t.Helper()
+	answer, err := server.Do(args...)
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return answer
 }
 
 func dial(t testing.TB, o redisstore.Options) redis.UniversalClient {
@@ -231,5 +277,20 @@ func scriptsForgotten(t *testing.T, client redis.UniversalClient) {
 		if err := d.Verify(t.Context(), a); !errors.Is(err, want) {
 			t.Fatalf("Verify: %v, want %v", err, want)
 		}
+	}
+}
+
+func wrongType(t *testing.T, client redis.UniversalClient) {
+	if err := client.Set(t.Context(), "otp:{h1}", "482915", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := redisstore.New(client)
+	for _, name := range []string{"find", "renew", "check", "drop", "forgive"} {
+		if err := steps(t, s)[name](); err == nil || errors.Is(err, otp.ErrGone) {
+			t.Errorf("%s: %v, want trouble", name, err)
+		}
+	}
+	if _, err := s.Put(t.Context(), sample(), 5); err != nil {
+		t.Errorf("a new challenge cannot replace garbage: %v", err)
 	}
 }

@@ -5,10 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,17 +39,20 @@ func guess(code, nonce string) otp.Guess {
 func steps(t *testing.T, s *redisstore.Store) map[string]func() error {
 	next := sample()
 	next.Generation = 2
+	another := sample() // a challenge in place of one takes no memory
+	another.Holder = "h2"
 	return map[string]func() error{
 		"put": func() error {
-			tries, err := s.Put(t.Context(), sample(), 5)
+			tries, err := s.Put(t.Context(), another, 5)
 			if tries != 0 {
 				t.Errorf("put in trouble: %d tries", tries)
 			}
 			return err
 		},
-		"find":  func() error { _, err := s.Find(t.Context(), "h1", "a", time.Now()); return err },
-		"renew": func() error { return s.Renew(t.Context(), next, time.Now()) },
-		"drop":  func() error { return s.Drop(t.Context(), "h1", "a") },
+		"find":    func() error { _, err := s.Find(t.Context(), "h1", "a", time.Now()); return err },
+		"renew":   func() error { return s.Renew(t.Context(), next, time.Now()) },
+		"drop":    func() error { return s.Drop(t.Context(), "h1", "a") },
+		"forgive": func() error { return s.Forgive(t.Context(), "h1") },
 		"check": func() error {
 			v, err := s.Check(t.Context(), guess("482915", "n"))
 			if v != (otp.Verdict{}) {
@@ -61,25 +63,28 @@ func steps(t *testing.T, s *redisstore.Store) map[string]func() error {
 	}
 }
 
-func wantTrouble(t *testing.T, s *redisstore.Store) {
+func wantTrouble(t *testing.T, s *redisstore.Store, except ...string) {
 	t.Helper()
 	for name, step := range steps(t, s) {
+		if slices.Contains(except, name) {
+			continue
+		}
 		if err := step(); err == nil || errors.Is(err, otp.ErrGone) {
 			t.Errorf("%s: %v, want trouble", name, err)
 		}
 	}
 }
 
+// What a real server is not easily brought to say; the rest is in TestRefusals.
 func TestServerErrorsDeny(t *testing.T) {
 	server, client := embedded(t)
 	s := redisstore.New(client)
 	for _, answer := range []string{
-		"READONLY You can't write against a read only replica.",
-		"LOADING Redis is loading the dataset in memory",
-		"MASTERDOWN Link with MASTER is down",
-		"OOM command not allowed when used memory > 'maxmemory'.",
-		"NOSCRIPT No matching script.",
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+		"NOREPLICAS Not enough good replicas to write.",
 		"CLUSTERDOWN The cluster is down",
+		"TRYAGAIN Multiple keys request during rehashing of slot",
+		"NOSCRIPT No matching script.",
 		"ERR something new",
 	} {
 		t.Run(strings.Fields(answer)[0], func(t *testing.T) {
@@ -87,142 +92,6 @@ func TestServerErrorsDeny(t *testing.T) {
 			defer server.SetError("")
 			wantTrouble(t, s)
 		})
-	}
-}
-
-func TestWrongTypeDenies(t *testing.T) {
-	server, client := embedded(t)
-	if err := server.Set("otp:{h1}", "482915"); err != nil {
-		t.Fatal(err)
-	}
-	s := redisstore.New(client)
-	for _, name := range []string{"find", "renew", "check", "drop"} {
-		if err := steps(t, s)[name](); err == nil || errors.Is(err, otp.ErrGone) {
-			t.Errorf("%s: %v, want trouble", name, err)
-		}
-	}
-	if _, err := s.Put(t.Context(), sample(), 5); err != nil {
-		t.Errorf("a new challenge cannot replace garbage: %v", err)
-	}
-}
-
-func TestServerThatIsDown(t *testing.T) {
-	server, _ := embedded(t)
-	client := dial(t, redisstore.Options{Addrs: []string{server.Addr()}})
-	server.Close()
-	began := time.Now()
-	wantTrouble(t, redisstore.New(client))
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("five refusals took %v", took)
-	}
-}
-
-// A server that takes the connection and says nothing costs a fifth of a second
-// and not the library's five.
-func TestServerThatIsSilent(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = silent.Close() }()
-	s := redisstore.New(dial(t, redisstore.Options{Addrs: []string{silent.Addr().String()}}))
-	began := time.Now()
-	if _, err := s.Check(t.Context(), guess("482915", "n")); err == nil {
-		t.Error("a silent server verified a code")
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("silence cost %v", took)
-	}
-}
-
-// The answer to a guess is lost with its connection; the guess is asked about
-// again and was counted once.
-func TestLostAnswers(t *testing.T) {
-	server, direct := embedded(t)
-	wire := newWire(t, server.Addr())
-	cut := redisstore.New(dial(t, redisstore.Options{Addrs: []string{wire.addr}, CommandTimeout: 10 * time.Second}))
-	if _, err := redisstore.New(direct).Put(t.Context(), sample(), 5); err != nil {
-		t.Fatal(err)
-	}
-	check := func(code, nonce string, loses int32, want otp.Verdict) {
-		t.Helper()
-		wire.loses.Store(loses)
-		v, err := cut.Check(t.Context(), guess(code, nonce))
-		if err != nil || v != want {
-			t.Fatalf("Check = %v, %v, want %v", v, err, want)
-		}
-		if wire.loses.Load() != 0 {
-			t.Fatal("no answer was lost")
-		}
-	}
-	check("000000", "n1", 0, otp.Verdict{Outcome: otp.Wrong, Left: 2})
-	check("000001", "n2", 1, otp.Verdict{Outcome: otp.Wrong, Left: 1})
-	check("482915", "n3", 1, otp.Verdict{Outcome: otp.Again})
-
-	// Lost twice is an outage; whoever asks again under the nonce still wins.
-	again := sample()
-	again.Holder = "h2"
-	if _, err := redisstore.New(direct).Put(t.Context(), again, 5); err != nil {
-		t.Fatal(err)
-	}
-	g := guess("482915", "n4")
-	g.Holder = "h2"
-	wire.loses.Store(2)
-	if v, err := cut.Check(t.Context(), g); err == nil || v != (otp.Verdict{}) {
-		t.Fatalf("Check = %v, %v, want trouble", v, err)
-	}
-	if v, err := cut.Check(t.Context(), g); err != nil || v.Outcome != otp.Again {
-		t.Fatalf("Check = %v, %v, want again", v, err)
-	}
-}
-
-// wire is a TCP proxy that can lose the answers to scripts.
-type wire struct {
-	addr  string
-	loses atomic.Int32 // how many more answers
-}
-
-func newWire(t *testing.T, to string) *wire {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	w := &wire{addr: l.Addr().String()}
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = near.Close()
-				return
-			}
-			var script atomic.Bool
-			go pump(far, near, func(b []byte) bool {
-				script.Store(strings.Contains(strings.ToLower(string(b)), "evalsha"))
-				return true
-			})
-			go pump(near, far, func([]byte) bool { return !script.Load() || w.loses.Load() == 0 || w.loses.Add(-1) < 0 })
-		}
-	}()
-	return w
-}
-
-// pump copies until pass says no, then cuts both ends.
-func pump(to, from net.Conn, pass func([]byte) bool) {
-	defer func() { _, _ = to.Close(), from.Close() }()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buf)
-		if err != nil || !pass(buf[:n]) {
-			return
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
 	}
 }
 
@@ -296,18 +165,22 @@ func FuzzGarbageDenies(f *testing.F) {
 			f.Add(field, value)
 		}
 	}
-	server, client := embedded(f)
+	client := patient(f, shared.Empty(f)) // its own opinion of what is a number counts
 	s := redisstore.New(client)
 	forged := mac("000000")
 	f.Fuzz(func(t *testing.T, field, value string) {
 		if field == "mac" && value == hex.EncodeToString(forged[:]) {
 			return
 		}
-		server.FlushAll()
+		if err := client.Del(t.Context(), "otp:{h1}").Err(); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := s.Put(t.Context(), sample(), 5); err != nil {
 			t.Fatal(err)
 		}
-		server.HSet("otp:{h1}", field, value)
+		if err := client.HSet(t.Context(), "otp:{h1}", field, value).Err(); err != nil {
+			t.Fatal(err)
+		}
 		v, err := s.Check(t.Context(), guess("000000", "n"))
 		if err == nil && v.Outcome != otp.Gone && v.Outcome != otp.Wrong || err != nil && v != (otp.Verdict{}) {
 			t.Fatalf("%q = %q: %v, %v", field, value, v.Outcome, err)
