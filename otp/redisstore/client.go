@@ -2,8 +2,10 @@ package redisstore
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,6 +38,16 @@ type Options struct {
 	CommandTimeout time.Duration
 }
 
+// beSilent keeps the library from writing lines of its own to standard error,
+// between the events of a structured log. It keeps its logger in a package
+// variable; whatever it would say, the caller of a command gets as an error.
+var beSilent = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+// Printf is the library's way to say something.
+func (silence) Printf(context.Context, string, ...any) {}
+
 const (
 	dialTimeout           = 300 * time.Millisecond
 	defaultCommandTimeout = 200 * time.Millisecond
@@ -50,6 +62,7 @@ const (
 //
 // It does not connect; CheckServer does.
 func NewClient(o Options) (redis.UniversalClient, error) {
+	beSilent()
 	timeout := cmp.Or(o.CommandTimeout, defaultCommandTimeout)
 	u := redis.UniversalOptions{
 		Addrs: o.Addrs, IsClusterMode: o.Cluster, MasterName: o.MasterName,
