@@ -56,6 +56,9 @@ type Config struct {
 	TLS *tls.Config
 	// RefuseSandbox believes no answer of a stand-in (header "Refund-Core: sandbox"): ErrSandbox. On in production.
 	RefuseSandbox bool
+	// Observe is told of every call by its name (customer, credit, posting), of what came of it (ok, refused, not_sent,
+	// unknown) and of how long it took. Nil: nobody is.
+	Observe func(call, outcome string, took time.Duration)
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // of tests in fake time
 }
@@ -65,6 +68,7 @@ type Client struct {
 	http          *outbound.Client
 	base          string // up to and including /bank/v1
 	refuseSandbox bool
+	observe       func(call, outcome string, took time.Duration)
 }
 
 // New returns a Client. It makes no call.
@@ -77,12 +81,17 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout < 0 {
 		return nil, errors.New("corebanking: timeout is below zero")
 	}
+	observe := cfg.Observe
+	if observe == nil {
+		observe = func(string, string, time.Duration) {}
+	}
 	return &Client{
 		http: outbound.New(outbound.Config{
-			Timeout: cmp.Or(cfg.Timeout, defaultTimeout), TLS: cfg.TLS, Dial: cfg.dial,
+			Name: "bank", Timeout: cmp.Or(cfg.Timeout, defaultTimeout), TLS: cfg.TLS, Dial: cfg.dial,
 		}),
 		base:          strings.TrimRight(base.String(), "/") + basePath,
 		refuseSandbox: cfg.RefuseSandbox,
+		observe:       observe,
 	}, nil
 }
 
@@ -95,8 +104,8 @@ type answer struct {
 	body   []byte
 }
 
-// call makes exactly one request. body is nil for a GET. Its error is gateway.ErrNotSent or a *gateway.UnknownError.
-func (c *Client) call(ctx context.Context, method, path string, body any) (answer, error) {
+// call makes exactly one request, which name names in traces. body is nil for a GET. Its error is gateway.ErrNotSent or a *gateway.UnknownError.
+func (c *Client) call(ctx context.Context, name, method, path string, body any) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return answer{}, notSent(errors.New("not a request")) // its own words would quote the path
@@ -110,7 +119,7 @@ func (c *Client) call(ctx context.Context, method, path string, body any) (answe
 		}
 		req.Header.Set("Content-Type", "application/json")
 	}
-	x := c.http.Do(ctx, req, raw)
+	x := c.http.Call(ctx, name, req, raw)
 	switch cause := x.Cause(); {
 	case x.Err != nil && !x.Handed:
 		return answer{}, notSent(x.Err)

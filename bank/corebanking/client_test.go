@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/corebanking"
+	"github.com/istirdad/istirdad/internal/outbound/outboundtest"
 )
 
 func TestConfig(t *testing.T) {
@@ -152,7 +153,7 @@ func TestDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := client(t, corebanking.Config{URL: "http://bank.example", Timeout: 3 * time.Second}.Dial(inMemory(t, row.handler)))
+				c := client(t, corebanking.Config{URL: "http://bank.example", Timeout: 3 * time.Second}.Dial(outboundtest.Dial(t, row.handler)))
 				began := time.Now()
 				if got := outcome(t)(c.Post(t.Context(), refund(t))); got != row.want {
 					t.Errorf("%s, want %s", got, row.want)
@@ -167,7 +168,7 @@ func TestDeadline(t *testing.T) {
 
 func TestDefaultDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(inMemory(t, silence)))
+		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(outboundtest.Dial(t, silence)))
 		began := time.Now()
 		_, err := c.Customer(t.Context(), "p01")
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second {
@@ -179,7 +180,7 @@ func TestDefaultDeadline(t *testing.T) {
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(inMemory(t, silence)))
+		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(outboundtest.Dial(t, silence)))
 		time.AfterFunc(time.Second, cancel)
 		if got := outcome(t)(c.Post(ctx, refund(t))); got != "unknown: caller_left" {
 			t.Error(got)
@@ -200,57 +201,6 @@ func halfAnswer(w http.ResponseWriter, r *http.Request) {
 	w.(http.Flusher).Flush()
 	silence(w, r)
 }
-
-// inMemory dials a server with this handler over pipes; without a handler, nobody ever answers the dial.
-func inMemory(t *testing.T, handler http.HandlerFunc) func(context.Context, string, string) (net.Conn, error) {
-	t.Helper()
-	if handler == nil {
-		return func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-	}
-	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = server.Serve(listener) })
-	t.Cleanup(func() {
-		_ = server.Close()
-		wg.Wait()
-	})
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		select {
-		case listener.conns <- theirs:
-			return ours, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// pipes is a listener that takes connections from a channel.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.done) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // rawServer reads whole requests and lets answer do the rest: nth counts those of the connection, and false closes it.
 func rawServer(t *testing.T, answer func(conn net.Conn, nth int) bool) (url string) {

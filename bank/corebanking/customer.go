@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -38,12 +39,13 @@ type accountAnswer struct {
 
 // Customer returns the bank's record of a customer, or bank.ErrNotFound. Any other error means that the bank couldn't
 // be asked or couldn't be believed; a record is believed whole or not at all.
-func (c *Client) Customer(ctx context.Context, id string) (bank.Customer, error) {
+func (c *Client) Customer(ctx context.Context, id string) (customer bank.Customer, err error) {
+	defer func(began time.Time) { c.observe(callCustomer, outcomeOf(gateway.Posting{}, err), time.Since(began)) }(time.Now())
 	name, err := segment(id)
 	if err != nil {
 		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", bank.ErrNotFound) // nobody can have it
 	}
-	a, err := c.call(ctx, http.MethodGet, "/customers/"+name, nil)
+	a, err := c.call(ctx, callCustomer, http.MethodGet, "/customers/"+name, nil)
 	if err != nil {
 		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", err)
 	}
@@ -61,7 +63,7 @@ func (c *Client) Customer(ctx context.Context, id string) (bank.Customer, error)
 	if record.CustomerID != id {
 		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", unknown(causeMismatch))
 	}
-	customer, err := record.customer()
+	customer, err = record.customer()
 	if err != nil {
 		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w: %w", unknown(causeUndocumented), err)
 	}

@@ -38,11 +38,12 @@ type creditAnswer struct {
 }
 
 // Post has the bank credit the refund's account, at most once for its reference whatever happens.
-func (c *Client) Post(ctx context.Context, r gateway.Refund) (gateway.Posting, error) {
+func (c *Client) Post(ctx context.Context, r gateway.Refund) (posting gateway.Posting, err error) {
+	defer func(began time.Time) { c.observe(callCredit, outcomeOf(posting, err), time.Since(began)) }(time.Now())
 	if !printable(r.Reference) || r.To.IsZero() || r.Payment.Amount <= 0 {
 		return gateway.Posting{}, notSent(errors.New("not a credit"))
 	}
-	a, err := c.call(ctx, http.MethodPost, "/credits", creditRequest{
+	a, err := c.call(ctx, callCredit, http.MethodPost, "/credits", creditRequest{
 		Reference: r.Reference, IBAN: r.To.Compact(), Amount: int64(r.Payment.Amount),
 		Narrative: text{AR: titleAR + " " + r.Reference, EN: titleEN + " " + r.Reference},
 	})
@@ -63,12 +64,13 @@ func (c *Client) Post(ctx context.Context, r gateway.Refund) (gateway.Posting, e
 }
 
 // Posting asks the bank what became of the refund's credit.
-func (c *Client) Posting(ctx context.Context, r gateway.Refund) (gateway.Posting, error) {
+func (c *Client) Posting(ctx context.Context, r gateway.Refund) (posting gateway.Posting, err error) {
+	defer func(began time.Time) { c.observe(callPosting, outcomeOf(posting, err), time.Since(began)) }(time.Now())
 	reference, err := segment(r.Reference)
 	if err != nil {
 		return gateway.Posting{}, notSent(err)
 	}
-	a, err := c.call(ctx, http.MethodGet, "/credits/"+reference, nil)
+	a, err := c.call(ctx, callPosting, http.MethodGet, "/credits/"+reference, nil)
 	if err != nil {
 		return gateway.Posting{}, err
 	}

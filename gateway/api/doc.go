@@ -5,6 +5,9 @@
 // what a body may look like, and fault.go what is said of one that doesn't. The OpenAPI document is emitted from the
 // routes (openapi.yaml beside this file), and a test fails when the two differ.
 //
+// Each request is told of once, by internal/reqlog: an event, a metric and a span. A caller carries the traceparent of
+// its request, which a confirm keeps with the refund.
+//
 // A new route needs a row in two tables of the tests, which fail without it: what is refused of its form
 // (malformed_test.go), and to whom (identity_test.go).
 package api

@@ -28,6 +28,12 @@ type Problem struct {
 	Errors       []Fault `json:"errors,omitempty" nullable:"false" doc:"With malformed_request: where."`
 	AttemptsLeft *int    `json:"attempts_left,omitempty" doc:"With code_wrong."`
 	RetryAfter   int     `json:"retry_after,omitempty" doc:"Seconds; also in the header Retry-After."`
+	Links        *Links  `json:"links,omitempty" doc:"Where to look instead."`
+}
+
+// Links lead out of a refusal. All are paths of this API.
+type Links struct {
+	Refund string `json:"refund,omitempty" doc:"With refund_exists, when it is the caller's own: the refund of this payment." example:"/v1/refunds/0198f0c0-0000-7000-8000-000000000001"`
 }
 
 // Error makes a Problem an error, for huma.
@@ -208,8 +214,11 @@ func newProblem(ctx context.Context, err error) *Problem {
 		wrong  *otp.WrongError
 		soon   *otp.TooSoonError
 		budget *otp.BudgetError
+		exists *bank.ExistsError
 	)
 	switch {
+	case errors.As(err, &exists):
+		p.Links = &Links{Refund: "/v1/refunds/" + exists.RefundID}
 	case errors.As(err, &locked):
 		p.RetryAfter = seconds(locked.RetryAfter) // none when only a branch can end it
 	case errors.As(err, &wrong):

@@ -31,6 +31,8 @@ var internal = map[string]string{
 	"gateway.ErrMove":  "a move that the machine must not make is a bug, or the path says ErrTooLate",
 	"otp.ErrNotSent":   "what a sender says; otp says ErrSMS",
 
+	"gateway.ErrClockSkew": "of a store's readiness, which only operators ask",
+
 	"gateway.ErrNotSent":          "of calls that carry a refund, long after its customer has an answer",
 	"gateway.ErrCutOff":           "as ErrNotSent",
 	"gateway.ErrUnknownReference": "as ErrNotSent",

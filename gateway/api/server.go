@@ -15,9 +15,11 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/internal/reqlog"
+	"github.com/istirdad/istirdad/internal/telemetry"
 )
 
 // Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, and any other
@@ -43,6 +45,8 @@ type Config struct {
 	Menu           []MenuEntry
 	TrustedProxies []string // CIDRs whose X-Forwarded-For is believed; none by default
 	Log            *slog.Logger
+	Metrics        reqlog.Metrics // nil: nobody counts
+	Tracer         trace.Tracer   // nil: no trace begins here
 }
 
 // DefaultMenu is the payments menu of a bank that sets none.
@@ -75,7 +79,7 @@ func build(c Config) (*server, *gin.Engine, error) {
 		return nil, nil, fmt.Errorf("trusted proxies: %w", err)
 	}
 	s := &server{Config: c}
-	engine.Use(s.begin, reqlog.Middleware(c.Log), s.recoverPanic)
+	engine.Use(s.begin, reqlog.Middleware(reqlog.Config{Log: c.Log, Metrics: c.Metrics, Tracer: c.Tracer}), s.recoverPanic)
 	engine.NoRoute(func(g *gin.Context) { s.refuse(g, errNoRoute) })
 	engine.NoMethod(func(g *gin.Context) { s.refuse(g, errNoMethod) })
 	s.huma = humagin.New(engine, contract())
@@ -183,6 +187,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	reqlog.Caller(ctx.Context(), "customer", caller.Client)
+	caller.Trace = telemetry.Traceparent(ctx.Context())
 	next(huma.WithValue(strictly{ctx}, callerKey{}, caller))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -240,4 +242,41 @@ type receiving struct {
 func (r *receiving) Receive(_ *http.Request, body []byte) error {
 	r.body = string(body)
 	return r.err
+}
+
+// counting notes the requests that were counted.
+type counting struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (c *counting) Began() {}
+
+func (c *counting) Ended(method, route string, status int, code string, _ time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = append(c.told, fmt.Sprintf("%s %s %d %s", method, route, status, code))
+}
+
+// TestRequestsAreCounted by the route as it is registered and the code as it was told, whoever refused them.
+func TestRequestsAreCounted(t *testing.T) {
+	counted := &counting{}
+	d, _ := alone(t, api.Config{Identity: believing{}, Callbacks: &receiving{}, Metrics: counted})
+	d.ask(ask{method: "GET", path: "/v1/refunds/1900000017"})
+	d.ask(ask{method: "PUT", path: "/v1/profile"})
+	d.ask(ask{method: "GET", path: "/v1/profile", token: "x"})
+	d.ask(ask{method: "POST", path: "/v1/otp/challenges/1900000017/verify", token: "x", body: "1900000017"})
+	d.ask(ask{method: "POST", path: "/core/callbacks", body: "x", media: "text/plain"})
+	d.ask(ask{method: "GET", path: "/1900000017"})
+	want := []string{
+		"GET /v1/refunds/:refund_id 401 unauthenticated",
+		"PUT none 405 method_not_allowed",
+		"GET /v1/profile 500 internal",
+		"POST /v1/otp/challenges/:challenge_id/verify 400 malformed_request",
+		"POST /core/callbacks 204 ",
+		"GET none 404 not_found",
+	}
+	if !slices.Equal(counted.told, want) {
+		t.Errorf("counted %q\nwant %q", counted.told, want)
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -20,6 +23,8 @@ type Config struct {
 	Recipients Recipients
 	SMS        otp.Sender
 	Log        *slog.Logger
+	Metrics    Metrics      // nil: nobody counts
+	Tracer     trace.Tracer // nil: attempts are in no trace
 
 	Workers int           // refunds under way at once; default 16
 	Poll    time.Duration // how often an idle dispatcher looks; default 200 ms
@@ -50,6 +55,12 @@ type work struct {
 
 // New returns a dispatcher that Run sets to work.
 func New(c Config) *Dispatcher {
+	if c.Metrics == nil {
+		c.Metrics = uncounted{}
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if c.Workers == 0 {
 		c.Workers = 16
 	}
@@ -82,9 +93,27 @@ func (d *Dispatcher) Wake() {
 	}
 }
 
-// Run works until ctx is done, then lets the attempts under way finish and record what they learnt: each is bounded by
-// its call's deadline. An error of the store is logged and tried again; there is nothing better to do than go on.
+// stopMax is how long Run may go on once it is asked to stop: the longest call that was under way, and one write of what
+// it taught us.
+const stopMax = callMax + storeMax
+
+// Run works until ctx is done, and returns at most 15 s later. From then on no call to core, bank or SMS route begins:
+// calls under way are let finish, what they taught us is recorded, and what was claimed but not begun is given back. What
+// isn't recorded by then is found by its lease, as after any other death. An error of the store is logged and tried
+// again; there is nothing better to do than go on.
 func (d *Dispatcher) Run(ctx context.Context) {
+	// A worker's last words must be recorded although the process is asked to stop.
+	last, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() {
+		patience := time.NewTimer(stopMax)
+		defer patience.Stop()
+		select {
+		case <-patience.C:
+			cut()
+		case <-last.Done():
+		}
+	})()
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	busy := make(chan struct{}, d.Workers)
@@ -103,8 +132,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 				busy <- struct{}{}
 				workers.Go(func() {
 					defer func() { w.lane.under.Add(-1); <-busy; d.Wake() }()
-					// A worker's last words must be recorded although the process is asked to stop.
-					d.carry(context.WithoutCancel(ctx), w.refund)
+					d.carry(last, ctx.Done(), w.refund)
 				})
 			}
 			if len(claimed) == 0 {
@@ -128,12 +156,14 @@ func (d *Dispatcher) claim(ctx context.Context, free int) []work {
 		if err != nil {
 			// Whatever it claimed without our knowing comes back when its lease runs out.
 			if !errors.Is(err, context.Canceled) {
+				d.Metrics.ClaimFailed()
 				d.Log.ErrorContext(ctx, "claim failed", "err", err)
 			}
 			return claimed
 		}
 		l.under.Add(int32(len(got)))
 		for _, r := range got {
+			d.Metrics.Claimed(string(r.State))
 			claimed = append(claimed, work{r, l})
 		}
 	}

@@ -8,9 +8,14 @@
 //
 // An attempt has three outcomes, never two. Provably not sent: it may be tried again. A verified answer: it is
 // recorded. Everything else, and above all what nobody thought of, is a doubt, and a doubt is settled by asking.
-// The switch statements in attempt.go therefore all end in a default that doubts. Treating an unforeseen error as
-// retryable is how one refund is sent a hundred times.
+// The switch statements in core.go and bank.go therefore all end in a default that doubts. Treating an unforeseen error
+// as retryable is how one refund is sent a hundred times.
 //
 // While the breaker of a kind of call is open, refunds that need that call are not claimed at all: waiting is not
 // failing. When it closes, the drain ramps up, oldest first.
+//
+// A process that is asked to stop begins no call any more. What is under way is let finish and recorded, and what it
+// would have gone on to is left to whoever still runs: Run returns within one call's deadline and one write.
+//
+// An attempt is a span of the trace in which the refund was confirmed, which is kept with the refund.
 package dispatch

@@ -59,9 +59,10 @@ func TestF54StaleOwner(t *testing.T) {
 			}
 			return honest
 		})
-		_, stop := w.start(w.config())
+		c := w.config()
+		c.Queue = &once{Queue: w.store} // nothing more from this one but the late outcome
+		w.start(c)
 		time.Sleep(time.Second)
-		go stop() // nothing more from this one but the late outcome
 		w.start(w.config())
 		if now := w.until(r, gateway.Credited, 50*time.Second); now.Sends != 1 {
 			t.Errorf("%d sends", now.Sends)
@@ -74,6 +75,21 @@ func TestF54StaleOwner(t *testing.T) {
 			t.Errorf("%d sends, want 1", n)
 		}
 	})
+}
+
+// once is a store whose owner claims a single time.
+type once struct {
+	dispatch.Queue
+	claimed bool
+}
+
+func (q *once) Claim(ctx context.Context, now time.Time, c dispatch.Claim) ([]gateway.Refund, error) {
+	if q.claimed {
+		return nil, nil
+	}
+	claimed, err := q.Queue.Claim(ctx, now, c)
+	q.claimed = len(claimed) > 0
+	return claimed, err
 }
 
 // oversleeps is a store whose owner is stopped for longer than its lease right after it claimed.

@@ -83,6 +83,26 @@ type Recipients interface {
 	Recipient(ctx context.Context, customer string) (saudi.Mobile, otp.Language, error)
 }
 
+// Metrics counts what a dispatcher does. States are gateway's, reasons those that a refund is handed over with.
+type Metrics interface {
+	// Claimed is told the state that the claim left a refund in.
+	Claimed(state string)
+	// ClaimFailed is told that the store failed a claim.
+	ClaimFailed()
+	// Attempted is told the state that an attempt found, and what it came to: the state that was recorded, or lapsed,
+	// stale, unrecorded or panicked.
+	Attempted(state, result string, took time.Duration)
+	// HandedOver is told why a refund needs people.
+	HandedOver(reason string)
+}
+
+type uncounted struct{}
+
+func (uncounted) Claimed(string)                          {}
+func (uncounted) ClaimFailed()                            {}
+func (uncounted) Attempted(string, string, time.Duration) {}
+func (uncounted) HandedOver(string)                       {}
+
 // Queue is the refunds table seen as an outbox.
 type Queue interface {
 	// Claim takes up to c.Limit refunds in one of c.States whose Due has come, oldest first, passes each through

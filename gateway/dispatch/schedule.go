@@ -26,8 +26,11 @@ const (
 	askLater     = 15 * time.Minute // after an hour of pending
 	askLaterFrom = time.Hour
 
-	noticeMax  = 24 * time.Hour   // after that long the completion SMS is given up
-	noticeCall = 10 * time.Second // for asking where it goes and sending it
+	noticeMax  = 24 * time.Hour // after that long the completion SMS is given up
+	noticeCall = callMax        // for asking where it goes and sending it
+
+	// callMax is the longest deadline of a call that is let finish when the process stops: that of a send.
+	callMax = 10 * time.Second
 )
 
 // doubling is the wait after n tries: 2, 5, 10, 20, 40, 80, 160 and then 300 seconds.

@@ -179,7 +179,7 @@ func TestHungCallsAreCutAndDoNotJam(t *testing.T) {
 			t.Errorf("a third probe was let through, %d more would be", n)
 		}
 		probes.Wait()
-		if got := client.States()[dispatch.CallSubmit]; got != "open" {
+		if got := client.Guards()[dispatch.CallSubmit].Breaker; got != "open" {
 			t.Errorf("after hung probes: %s", got)
 		}
 		core.now(core.says(200, bodies["pending"]))
@@ -189,7 +189,7 @@ func TestHungCallsAreCutAndDoNotJam(t *testing.T) {
 				t.Errorf("probe: %s", got)
 			}
 		}
-		if got := client.States()[dispatch.CallSubmit]; got != "closed" {
+		if got := client.Guards()[dispatch.CallSubmit].Breaker; got != "closed" {
 			t.Errorf("after good probes: %s", got)
 		}
 	})
@@ -238,10 +238,10 @@ func TestStatusStaysCallableWhileSubmitIsOpen(t *testing.T) {
 			t.Fatal("the fault didn't happen")
 		}
 	}
-	states := client.States()
-	if states[dispatch.CallSubmit] != "open" || states[dispatch.CallStatus] != "closed" ||
-		states[dispatch.CallInquiry] != "closed" || len(states) != 3 {
-		t.Errorf("states %v", states)
+	guards := client.Guards()
+	if guards[dispatch.CallSubmit].Breaker != "open" || guards[dispatch.CallStatus].Breaker != "closed" ||
+		guards[dispatch.CallInquiry].Breaker != "closed" || len(guards) != 3 {
+		t.Errorf("guards %v", guards)
 	}
 	if got := word(client.Status(t.Context(), vectorRefund(t))); got != "answer refunded" {
 		t.Errorf("status: %s", got)
@@ -376,7 +376,7 @@ func TestLogMayAskTheBreaker(t *testing.T) {
 	var log strings.Builder
 	var client *Client
 	cfg := testConfig(t, onLoopback(t, torn("", false)))
-	cfg.Log = slog.New(nosyHandler{slog.NewTextHandler(&log, nil), func() { client.States() }})
+	cfg.Log = slog.New(nosyHandler{slog.NewTextHandler(&log, nil), func() { client.Guards() }})
 	client = newClient(t, cfg)
 	for range 6 {
 		if _, err := client.Submit(t.Context(), vectorRefund(t)); err == nil {
@@ -399,7 +399,7 @@ func TestReadingTheBodyIsPartOfTheCall(t *testing.T) {
 			t.Fatal("the fault didn't happen")
 		}
 	}
-	if got := client.States()[dispatch.CallStatus]; got != "open" {
+	if got := client.Guards()[dispatch.CallStatus].Breaker; got != "open" {
 		t.Errorf("breaker is %s", got)
 	}
 }

@@ -57,6 +57,9 @@ type Config struct {
 	Breaker BreakerSettings
 	// Log gets outcomes that decide nothing and changes of the breakers. Nil: nobody does.
 	Log *slog.Logger
+	// Observe is told of every call by its name (submit, status, return, search, balance), of what came of it (see
+	// outcomeOf) and of how long it took. Nil: nobody is.
+	Observe func(call, outcome string, took time.Duration)
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // of tests in fake time
 }
@@ -74,6 +77,7 @@ type Client struct {
 	status        *guard
 	inquiry       *guard
 	log           *slog.Logger
+	observe       func(call, outcome string, took time.Duration)
 }
 
 // New returns a Client. It makes no call.
@@ -93,6 +97,10 @@ func New(cfg Config) (*Client, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	observe := cfg.Observe
+	if observe == nil {
+		observe = func(string, string, time.Duration) {}
+	}
 	bulkhead := orDefault(cfg.Bulkhead, 32)
 	if bulkhead < 1 {
 		return nil, errors.New("refundcore: bulkhead must be at least 1")
@@ -105,6 +113,7 @@ func New(cfg Config) (*Client, error) {
 	inquiry := kind(dispatch.CallInquiry, cfg.InquiryTimeout, 5*time.Second)
 	return &Client{
 		http: outbound.New(outbound.Config{
+			Name:    "core",
 			Timeout: max(submit.deadline, status.deadline, inquiry.deadline), // each guard sets its own
 			TLS:     cfg.TLS,
 			Conns:   3 * bulkhead, // never reached by calls, which the bulkheads bound: it bounds forsaken dials
@@ -119,6 +128,7 @@ func New(cfg Config) (*Client, error) {
 		status:        status,
 		inquiry:       inquiry,
 		log:           log,
+		observe:       observe,
 	}, nil
 }
 
@@ -181,13 +191,13 @@ func (c *Client) Submit(ctx context.Context, r gateway.Refund) (dispatch.Answer,
 	if err != nil {
 		return dispatch.Answer{}, fmt.Errorf("%w: %w", gateway.ErrNotSent, err)
 	}
-	out := outgoing{method: http.MethodPost, path: basePath + "/refunds", body: body}
+	out := outgoing{call: "submit", method: http.MethodPost, path: basePath + "/refunds", body: body}
 	return c.ask(ctx, c.submit, question{askSubmit, r}, out)
 }
 
 // Status is part of [dispatch.Core].
 func (c *Client) Status(ctx context.Context, r gateway.Refund) (dispatch.Answer, error) {
-	out := outgoing{method: http.MethodGet, path: basePath + "/refunds/" + r.Reference}
+	out := outgoing{call: "status", method: http.MethodGet, path: basePath + "/refunds/" + r.Reference}
 	return c.ask(ctx, c.status, question{askStatus, r}, out)
 }
 
@@ -205,6 +215,7 @@ func (c *Client) Return(ctx context.Context, r gateway.Refund) (dispatch.Answer,
 		return dispatch.Answer{}, fmt.Errorf("%w: the core has no code for the bank's refusal", gateway.ErrNotSent)
 	}
 	out := outgoing{
+		call:   "return",
 		method: http.MethodPost,
 		path:   basePath + "/refunds/" + r.Reference + "/return",
 		body:   []byte(`{"reason":"` + reason + `"}`),
@@ -230,13 +241,19 @@ func (c *Client) Admits(call dispatch.Call) int {
 	return 0
 }
 
-// States says for operators how each breaker stands: "closed", "half-open" or "open".
-func (c *Client) States() map[dispatch.Call]string {
-	states := make(map[dispatch.Call]string, 3)
+// Guard is how one kind of call stands.
+type Guard struct {
+	Breaker     string // "closed", "half-open" or "open"
+	InUse, Size int    // of the bulkhead
+}
+
+// Guards says for operators how each kind of call stands.
+func (c *Client) Guards() map[dispatch.Call]Guard {
+	guards := make(map[dispatch.Call]Guard, 3)
 	for _, g := range []*guard{c.submit, c.status, c.inquiry} {
-		states[g.call] = g.state()
+		guards[g.call] = Guard{Breaker: g.state(), InUse: len(g.slots), Size: cap(g.slots)}
 	}
-	return states
+	return guards
 }
 
 func (c *Client) guard(call dispatch.Call) *guard {

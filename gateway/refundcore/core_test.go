@@ -2,21 +2,20 @@ package refundcore
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/outbound/outboundtest"
 )
 
 // fakeCore is a small core: it checks what it gets, remembers it, and answers as the test says.
@@ -128,59 +127,7 @@ func onLoopback(t *testing.T, h http.Handler) string {
 // inMemory serves the core over pipes, for tests in fake time. The configuration that it returns leads there.
 func inMemory(t *testing.T, h http.Handler) Config {
 	t.Helper()
-	pipes := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	var running sync.WaitGroup
-	server := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			running.Add(1)
-			defer running.Done()
-			h.ServeHTTP(w, r)
-		}),
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
-	}
-	running.Go(func() {
-		if err := server.Serve(pipes); !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("serving: %v", err)
-		}
-	})
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-		running.Wait()
-	})
 	cfg := testConfig(t, "http://core.example")
-	cfg.dial = pipes.dial
+	cfg.dial = outboundtest.Dial(t, h.ServeHTTP)
 	return cfg
 }
-
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -16,6 +16,7 @@ import (
 
 // outgoing is one request before it is signed.
 type outgoing struct {
+	call   string // what it is called in metrics and traces
 	method string
 	path   string
 	body   []byte
@@ -30,13 +31,16 @@ type facts struct {
 
 // call makes one call through the guard of its kind and lets judge turn what happened into an outcome.
 func (c *Client) call(ctx context.Context, g *guard, out outgoing, reference string, judge func(facts) error) error {
-	return g.do(ctx, func(bounded context.Context) error {
+	asked := time.Now()
+	err := g.do(ctx, func(bounded context.Context) error {
 		began := time.Now()
 		f := c.exchange(bounded, out)
 		err := judge(f)
 		c.report(ctx, g.call, reference, f, err, time.Since(began))
 		return err
 	})
+	c.observe(out.call, outcomeOf(err), time.Since(asked))
+	return err
 }
 
 // exchange makes exactly one HTTP request and says what became of it.
@@ -45,7 +49,7 @@ func (c *Client) exchange(ctx context.Context, out outgoing) facts {
 	if err != nil {
 		return facts{Exchange: outbound.Exchange{Err: errors.New("not a request")}} // its own words would quote the URL
 	}
-	f := facts{Exchange: c.http.Do(ctx, req, out.body)}
+	f := facts{Exchange: c.http.Call(ctx, out.call, req, out.body)}
 	if f.Err == nil {
 		f.sandbox = c.refuseSandbox && outbound.FromSandbox(f.Header)
 		f.flaw = c.verifier.answer(f.Exchange, nonce)

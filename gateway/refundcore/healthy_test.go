@@ -133,10 +133,10 @@ func TestSignedAnswersThatDecideNothing(t *testing.T) {
 					t.Errorf("submit: %s", got)
 				}
 			}
-			states := client.States()
-			if states[dispatch.CallInquiry] != "closed" || states[dispatch.CallStatus] != "closed" ||
-				states[dispatch.CallSubmit] != "open" {
-				t.Errorf("breakers: %v", states)
+			guards := client.Guards()
+			if guards[dispatch.CallInquiry].Breaker != "closed" || guards[dispatch.CallStatus].Breaker != "closed" ||
+				guards[dispatch.CallSubmit].Breaker != "open" {
+				t.Errorf("breakers: %v", guards)
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func (c *Client) Search(ctx context.Context, s bank.Search) (requests []bank.Pai
 	if err != nil {
 		return nil, "", unavailable(err)
 	}
-	out := outgoing{method: http.MethodPost, path: basePath + "/requests/search", body: body}
+	out := outgoing{call: "search", method: http.MethodPost, path: basePath + "/requests/search", body: body}
 	err = c.call(ctx, c.inquiry, out, "", func(f facts) error {
 		var err error
 		requests, next, err = readSearch(s, f)
@@ -176,7 +176,7 @@ func (c *Client) Balances(ctx context.Context, identifier, payer saudi.Party) (b
 	if err != nil {
 		return Balance{}, unavailable(err)
 	}
-	out := outgoing{method: http.MethodPost, path: basePath + "/balances", body: body}
+	out := outgoing{call: "balance", method: http.MethodPost, path: basePath + "/balances", body: body}
 	err = c.call(ctx, c.inquiry, out, "", func(f facts) error {
 		var err error
 		balance, err = readBalance(f)

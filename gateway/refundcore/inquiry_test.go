@@ -194,7 +194,7 @@ func TestCursorsComeFromOutside(t *testing.T) {
 			t.Fatalf("made up: %v", err)
 		}
 	}
-	if got := client.States()[dispatch.CallInquiry]; got != "closed" {
+	if got := client.Guards()[dispatch.CallInquiry].Breaker; got != "closed" {
 		t.Errorf("breaker is %s", got)
 	}
 }

@@ -1,10 +1,12 @@
 package refundcore
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/internal/outbound"
@@ -214,6 +216,25 @@ func documentedCode(code string) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// outcomeOf is the class of an outcome, for metrics: ok, an answer to what was asked; refused, a verified no; not_sent;
+// cut_off, when breaker or bulkhead let nothing through; and unknown, which is also what nobody foresaw.
+func outcomeOf(err error) string {
+	var refusal *dispatch.Refusal
+	switch {
+	case err == nil, errors.Is(err, gateway.ErrUnknownReference): // that one is an answer too
+		return "ok"
+	case errors.As(err, &refusal), errors.Is(err, dispatch.ErrNotRefunded), errors.Is(err, gateway.ErrReferenceReused),
+		errors.Is(err, bank.ErrCursor):
+		return "refused"
+	case errors.Is(err, gateway.ErrCutOff):
+		return "cut_off"
+	case errors.Is(err, gateway.ErrNotSent):
+		return "not_sent"
+	default:
+		return "unknown"
 	}
 }
 

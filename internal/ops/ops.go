@@ -1,11 +1,12 @@
-// Package ops is the private listener: whether the gateway lives, whether it could take a refund now, and where its
-// refunds stand. It is never served on the channel's port.
+// Package ops is the private listener: whether the gateway lives, whether it could take a refund now, what it measures,
+// and where its refunds stand. It is never served on the channel's port.
 package ops
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,8 +32,18 @@ type Config struct {
 	Identity Identity
 	Store    Counter
 	Breakers func() map[string]string               // state by kind of call
+	Routes   func() map[string]bool                 // of SMS, by name: whether the last message was taken
 	Checks   map[string]func(context.Context) error // what must hold for the gateway to be ready, by name
+	Stopping func() bool                            // whether it is being stopped, so that nobody new should come
+	Metrics  http.Handler                           // answers a scrape
 }
+
+// The reasons of /readyz, beside the names of the checks. Programs go by them.
+const (
+	reasonStopping    = "stopping"
+	reasonClockSkew   = "clock_skew"
+	reasonCoreBreaker = "core_breaker"
+)
 
 // checkMax bounds all checks of one question together.
 const checkMax = 2 * time.Second
@@ -44,23 +55,52 @@ func New(c Config) http.Handler {
 		write(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", c.ready)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		c.Metrics.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /ops/api/summary", c.operators(c.summary))
 	return mux
 }
 
-// ready answers 503 with the names of what doesn't hold. The core isn't among them: without it refunds are taken all
-// the same, and wait.
+// ready answers 503 with the names of what doesn't hold. While the core is cut off, the gateway is degraded but ready:
+// refunds are taken all the same, and wait. If all gateways left the load balancer then, nobody could ask for one.
 func (c Config) ready(w http.ResponseWriter, r *http.Request) {
-	reasons := c.failing(r.Context())
-	if len(reasons) > 0 {
-		write(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
+	if c.Stopping() {
+		write(w, http.StatusServiceUnavailable, readiness{"not ready", []string{reasonStopping}})
 		return
 	}
-	write(w, http.StatusOK, map[string]any{"status": "ready", "reasons": reasons})
+	status, answer := http.StatusOK, readiness{"ready", c.failing(r.Context())}
+	if len(answer.Reasons) > 0 {
+		status, answer.Status = http.StatusServiceUnavailable, "not ready"
+	}
+	if c.cutOff() {
+		if status == http.StatusOK {
+			answer.Status = "degraded"
+		}
+		answer.Reasons = append(answer.Reasons, reasonCoreBreaker)
+		slices.Sort(answer.Reasons)
+	}
+	write(w, status, answer)
 }
 
-// failing runs all checks at once, so that one that hangs isn't told of the others, and returns the names of those that
-// fail or don't answer in time.
+type readiness struct {
+	Status  string   `json:"status"`
+	Reasons []string `json:"reasons"`
+}
+
+// cutOff reports whether any kind of call to the core is cut off.
+func (c Config) cutOff() bool {
+	for _, state := range c.Breakers() {
+		if state == "open" {
+			return true
+		}
+	}
+	return false
+}
+
+// failing runs all checks at once, so that one that hangs doesn't hide the others, and returns the reasons of those that
+// fail or don't answer in time, in order.
 func (c Config) failing(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, checkMax)
 	defer cancel()
@@ -72,22 +112,25 @@ func (c Config) failing(ctx context.Context) []string {
 	for name, check := range c.Checks {
 		go func() { results <- result{name, check(ctx)} }()
 	}
-	holds := map[string]bool{}
+	reason := map[string]string{} // by check that doesn't hold
+	for name := range c.Checks {
+		reason[name] = name
+	}
 	for range c.Checks {
 		select {
 		case r := <-results:
-			holds[r.name] = r.err == nil
+			switch {
+			case r.err == nil:
+				delete(reason, r.name)
+			case errors.Is(r.err, gateway.ErrClockSkew):
+				reason[r.name] = reasonClockSkew
+			}
 		case <-ctx.Done(): // whatever hasn't answered by now doesn't hold
 		}
 	}
-	reasons := []string{}
-	for name := range c.Checks {
-		if !holds[name] {
-			reasons = append(reasons, name)
-		}
-	}
+	reasons := slices.AppendSeq([]string{}, maps.Values(reason)) // never null
 	slices.Sort(reasons)
-	return reasons
+	return slices.Compact(reasons)
 }
 
 // operators lets only tokens with the scope operator pass. What probes and scrapers ask needs none.
@@ -116,6 +159,11 @@ type breaker struct {
 	State string `json:"state"`
 }
 
+type route struct {
+	Route   string `json:"route"`
+	Healthy bool   `json:"healthy"`
+}
+
 func (c Config) summary(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkMax)
 	defer cancel()
@@ -136,7 +184,14 @@ func (c Config) summary(w http.ResponseWriter, r *http.Request) {
 	if !oldest.IsZero() {
 		age = max(0, time.Since(oldest).Seconds()) // another machine's clock may be ahead
 	}
-	write(w, http.StatusOK, map[string]any{"states": states, "oldest_unfinished_s": int(age), "breakers": breakers})
+	routes := []route{}
+	for name, healthy := range c.Routes() {
+		routes = append(routes, route{name, healthy})
+	}
+	slices.SortFunc(routes, func(a, b route) int { return strings.Compare(a.Route, b.Route) })
+	write(w, http.StatusOK, map[string]any{
+		"states": states, "oldest_unfinished_s": int(age), "breakers": breakers, "sms": routes,
+	})
 }
 
 // refuse answers with a code of api.md; operators' programs go by it.

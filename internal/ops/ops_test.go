@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -23,8 +24,7 @@ func ask(t *testing.T, c ops.Config, path string) (int, map[string]any) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	r.Header.Set("Authorization", "Bearer operator")
-	c.Identity = staff{}
-	ops.New(c).ServeHTTP(w, r)
+	ops.New(quiet(c)).ServeHTTP(w, r)
 	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("%s: headers %v", path, w.Header())
 	}
@@ -33,6 +33,21 @@ func ask(t *testing.T, c ops.Config, path string) (int, map[string]any) {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return w.Code, body
+}
+
+// quiet is a gateway of which nothing more is to be told than c says.
+func quiet(c ops.Config) ops.Config {
+	c.Identity = staff{}
+	if c.Breakers == nil {
+		c.Breakers = func() map[string]string { return nil }
+	}
+	if c.Routes == nil {
+		c.Routes = func() map[string]bool { return nil }
+	}
+	if c.Stopping == nil {
+		c.Stopping = func() bool { return false }
+	}
+	return c
 }
 
 // staff is an issuer whose tokens name their scope.
@@ -58,9 +73,7 @@ func TestSummaryIsForOperators(t *testing.T) {
 		if authorization != "" {
 			r.Header.Set("Authorization", authorization)
 		}
-		ops.New(ops.Config{
-			Identity: staff{}, Store: counter{}, Breakers: func() map[string]string { return nil },
-		}).ServeHTTP(w, r)
+		ops.New(quiet(ops.Config{Store: counter{}})).ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("%q: %d, want %d", authorization, w.Code, want)
 		}
@@ -72,6 +85,8 @@ type check = func(context.Context) error
 func holds(context.Context) error { return nil }
 
 func fails(context.Context) error { return errors.New("password=secret") }
+
+func skewed(context.Context) error { return fmt.Errorf("ahead by 3s: %w", gateway.ErrClockSkew) }
 
 // hangs until it is called off, and deaf not even then.
 func hangs(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -85,11 +100,13 @@ func TestReady(t *testing.T) {
 		reasons []any
 		after   time.Duration
 	}{
-		"nothing to check": {nil, 200, []any{}, 0},
-		"all hold":         {map[string]check{"redis": holds, "database": holds}, 200, []any{}, 0},
-		"two fail":         {map[string]check{"redis": fails, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 0},
-		"one hangs":        {map[string]check{"redis": hangs, "database": holds, "clock": holds}, 503, []any{"redis"}, 2 * time.Second},
-		"one is deaf":      {map[string]check{"redis": deaf, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 2 * time.Second},
+		"nothing to check":    {nil, 200, []any{}, 0},
+		"all hold":            {map[string]check{"redis": holds, "database": holds}, 200, []any{}, 0},
+		"two fail":            {map[string]check{"redis": fails, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 0},
+		"the clocks differ":   {map[string]check{"redis": holds, "database": skewed}, 503, []any{"clock_skew"}, 0},
+		"skewed, and a fault": {map[string]check{"redis": fails, "database": skewed}, 503, []any{"clock_skew", "redis"}, 0},
+		"one hangs":           {map[string]check{"redis": hangs, "database": holds, "clock": holds}, 503, []any{"redis"}, 2 * time.Second},
+		"one is deaf":         {map[string]check{"redis": deaf, "database": fails, "clock": holds}, 503, []any{"database", "redis"}, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -110,6 +127,54 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// TestReadyWithoutTheCore: a gateway whose core is cut off takes refunds all the same.
+func TestReadyWithoutTheCore(t *testing.T) {
+	for name, c := range map[string]struct {
+		submit   string
+		database check
+		status   int
+		want     map[string]any
+	}{
+		"closed":    {"closed", holds, 200, map[string]any{"status": "ready", "reasons": []any{}}},
+		"half open": {"half-open", holds, 200, map[string]any{"status": "ready", "reasons": []any{}}},
+		"open":      {"open", holds, 200, map[string]any{"status": "degraded", "reasons": []any{"core_breaker"}}},
+		"and no database": {"open", fails, 503, map[string]any{
+			"status": "not ready", "reasons": []any{"core_breaker", "database"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, body := ask(t, ops.Config{
+				Checks:   map[string]check{"database": c.database},
+				Breakers: func() map[string]string { return map[string]string{"submit": c.submit, "status": "closed"} },
+			}, "/readyz")
+			if status != c.status || !reflect.DeepEqual(body, c.want) {
+				t.Errorf("%d %v, want %d %v", status, body, c.status, c.want)
+			}
+		})
+	}
+}
+
+func TestStopping(t *testing.T) {
+	c := ops.Config{Checks: map[string]check{"database": holds}, Stopping: func() bool { return true }}
+	status, body := ask(t, c, "/readyz")
+	if want := (map[string]any{"status": "not ready", "reasons": []any{"stopping"}}); status != 503 || !reflect.DeepEqual(body, want) {
+		t.Errorf("%d %v", status, body)
+	}
+	if status, _ := ask(t, c, "/healthz"); status != 200 {
+		t.Errorf("alive while it stops: %d", status)
+	}
+}
+
+// TestMetrics: a scraper needs no token, and isn't answered out of a cache.
+func TestMetrics(t *testing.T) {
+	w := httptest.NewRecorder()
+	told := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "istirdad_build_info 1") })
+	ops.New(quiet(ops.Config{Metrics: told})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != 200 || w.Body.String() != "istirdad_build_info 1" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
+	}
+}
+
 // counter is a store with these refunds.
 type counter struct {
 	counts map[gateway.State]int
@@ -125,7 +190,8 @@ func TestSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		breakers := func() map[string]string { return map[string]string{"submit": "open", "status": "closed"} }
 		store := counter{counts: map[gateway.State]int{gateway.Queued: 2, gateway.Credited: 5}, oldest: time.Now().Add(-90 * time.Second)}
-		status, body := ask(t, ops.Config{Store: store, Breakers: breakers}, "/ops/api/summary")
+		routes := func() map[string]bool { return map[string]bool{"smpp": false, "http": true} }
+		status, body := ask(t, ops.Config{Store: store, Breakers: breakers, Routes: routes}, "/ops/api/summary")
 		states, _ := body["states"].(map[string]any)
 		if status != 200 || body["oldest_unfinished_s"] != 90.0 || states["queued"] != 2.0 || states["credited"] != 5.0 {
 			t.Errorf("%d %v", status, body)
@@ -141,6 +207,9 @@ func TestSummary(t *testing.T) {
 		}
 		if want := (map[string]any{"submit": map[string]any{"state": "open"}, "status": map[string]any{"state": "closed"}}); !reflect.DeepEqual(body["breakers"], want) {
 			t.Errorf("the breakers are %v", body["breakers"])
+		}
+		if want := []any{map[string]any{"route": "http", "healthy": true}, map[string]any{"route": "smpp", "healthy": false}}; !reflect.DeepEqual(body["sms"], want) {
+			t.Errorf("the routes are %v", body["sms"])
 		}
 		for oldest, want := range map[time.Time]float64{{}: 0, time.Now().Add(time.Minute): 0} {
 			if _, body := ask(t, ops.Config{Store: counter{oldest: oldest}, Breakers: breakers}, "/ops/api/summary"); body["oldest_unfinished_s"] != want {

@@ -25,6 +25,12 @@
 //
 // An error of net/http may quote the URL, and so a key or a reference in it; the address; or what the other side sent,
 // and so anything that we had sent to it. None of that leaves this package: an error is reduced to its kind.
+//
+// # What is traced
+//
+// An exchange by [Client.Call] is a span of the trace that its context belongs to, and the other side is told of it by a
+// traceparent (W3C Trace Context). There is no tracer to be handed in: the span comes from where its parent came from,
+// and without a parent there is none.
 package outbound
 
 import (
@@ -53,6 +59,8 @@ const (
 
 // Config is how to speak to a neighbour. The zero value will do.
 type Config struct {
+	// Name is what the neighbour is called in traces: "core". Empty: it is told of no trace, and is in none.
+	Name string
 	// Timeout bounds each exchange from the wait for a connection to the last byte of the answer; a caller's own
 	// earlier deadline holds too. Default 10 s.
 	Timeout time.Duration
@@ -68,6 +76,7 @@ type Config struct {
 
 // Client makes exchanges and keeps connections between them. It is safe for concurrent use.
 type Client struct {
+	name      string
 	transport *http.Transport
 	timeout   time.Duration
 }
@@ -77,7 +86,7 @@ var _ http.RoundTripper = (*Client)(nil)
 // New returns a Client. It makes no call.
 func New(cfg Config) *Client {
 	timeout := cmp.Or(max(cfg.Timeout, 0), timeoutUsual)
-	return &Client{transport: transport(cfg, timeout), timeout: timeout}
+	return &Client{name: cfg.Name, transport: transport(cfg, timeout), timeout: timeout}
 }
 
 // transport says everything that net/http would otherwise decide by itself.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/internal/outbound"
+	"github.com/istirdad/istirdad/internal/outbound/outboundtest"
 )
 
 // silence holds the caller until it gives up.
@@ -64,7 +65,7 @@ func TestDeadline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				base := "https://bank.example"
 				if test.cfg.Dial == nil {
-					test.cfg.Dial, base = inMemory(t, test.handler), "http://bank.example"
+					test.cfg.Dial, base = outboundtest.Dial(t, test.handler), "http://bank.example"
 				}
 				ctx := t.Context()
 				if test.callers > 0 {
@@ -101,7 +102,7 @@ func TestCallerLeaves(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, leave := context.WithCancelCause(t.Context())
 				time.AfterFunc(1500*time.Millisecond, func() { leave(errors.New(canary)) })
-				x := do(t, ctx, client(t, outbound.Config{Dial: inMemory(t, test.handler)}), "POST", "http://bank.example", nil)
+				x := do(t, ctx, client(t, outbound.Config{Dial: outboundtest.Dial(t, test.handler)}), "POST", "http://bank.example", nil)
 				if x.Handed != test.handed || x.Cause() != outbound.CauseCallerLeft ||
 					!errors.Is(x.Err, outbound.ErrCallerLeft) || !errors.Is(x.Err, context.Canceled) {
 					t.Errorf("%+v", x)
@@ -115,7 +116,7 @@ func TestCallerLeaves(t *testing.T) {
 func TestFullHouse(t *testing.T) {
 	for conns, want := range map[int]int{0: 64, 3: 3} {
 		synctest.Test(t, func(t *testing.T) {
-			c := client(t, outbound.Config{Conns: conns, Dial: inMemory(t, silence)})
+			c := client(t, outbound.Config{Conns: conns, Dial: outboundtest.Dial(t, silence)})
 			var callers sync.WaitGroup
 			for range want {
 				callers.Go(func() {
@@ -143,7 +144,7 @@ func TestFullHouse(t *testing.T) {
 func TestConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32
-		dial := inMemory(t, func(w http.ResponseWriter, _ *http.Request) {
+		dial := outboundtest.Dial(t, func(w http.ResponseWriter, _ *http.Request) {
 			time.Sleep(time.Second) // so that eight are under way at once
 			fmt.Fprint(w, "kept")
 		})

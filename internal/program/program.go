@@ -2,10 +2,10 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -18,6 +18,7 @@ import (
 	"github.com/istirdad/istirdad/gateway/refundcore"
 	"github.com/istirdad/istirdad/internal/ops"
 	"github.com/istirdad/istirdad/internal/seal"
+	"github.com/istirdad/istirdad/internal/telemetry"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/redisstore"
 	"github.com/istirdad/istirdad/otp/sms/httpsms"
@@ -32,11 +33,11 @@ type Store interface {
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
 	// Counts is how many refunds are in each state, and when the oldest that isn't final was recorded.
 	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
-	// Check says whether the store could take a refund now.
+	// Check says whether the store could take a refund now; gateway.ErrClockSkew when its clock isn't ours.
 	Check(ctx context.Context) error
 }
 
-// Config is what one gateway is made of, its stores aside.
+// Config is what one gateway is made of, its stores aside. Who observes the calls to the neighbours is set by New.
 type Config struct {
 	Terms       bank.Terms
 	Pepper      []byte // of codes; at least 32 random bytes, the same at every gateway
@@ -47,69 +48,103 @@ type Config struct {
 	SMS         httpsms.Config
 	Menu        []api.MenuEntry
 	Log         *slog.Logger
+
+	// Telemetry is told everything, and is its maker's to close, after the gateway. Nil: metrics that only this gateway's
+	// ops listener tells, and traces that go nowhere.
+	Telemetry *telemetry.Telemetry
+	// Pools are the store's pools of connections, by name, each to be read at any time.
+	Pools map[string]func() telemetry.Pool
 }
 
 // Gateway is one gateway. Its handlers may be served from New on; Run carries refunds.
+//
+// It is stopped in four steps, so that nobody is sent away and nothing is begun that can't be finished:
+//
+//  1. Drain: /readyz says 503 "stopping", and the load balancer sends new customers elsewhere. Give it the time to ask.
+//  2. http.Server.Shutdown of the channel: requests under way are answered. A confirm may still be taken; its row is
+//     some gateway's to carry. The ops listener stays until the end.
+//  3. The context of Run is cancelled: it returns at most 15 s later (dispatch.Dispatcher.Run), and may be cancelled
+//     together with step 2.
+//  4. Close, and then the stores and the telemetry, which are not the gateway's.
 type Gateway struct {
 	channel    http.Handler
 	ops        http.Handler
 	codes      *otp.Service
 	dispatcher *dispatch.Dispatcher
+	draining   atomic.Bool
 	closers    []func()
 }
 
 // New assembles a gateway over its stores. sealer seals what goes to Redis. It connects to nobody yet.
-func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (*Gateway, error) {
+func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_ *Gateway, err error) {
+	g := &Gateway{}
+	defer func() {
+		if err != nil {
+			g.Close()
+		}
+	}()
+	if c.Telemetry == nil {
+		// It exports nothing, so there is nothing to close.
+		if c.Telemetry, err = telemetry.New(context.Background(), telemetry.Config{}); err != nil {
+			return nil, err
+		}
+	}
+	c.observe()
 	who, err := identity.New(c.Identity)
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
+	g.closers = append(g.closers, who.Close)
 	core, err := refundcore.New(c.Core)
 	if err != nil {
 		return nil, fmt.Errorf("core: %w", err)
 	}
+	g.closers = append(g.closers, core.Close)
 	own, err := corebanking.New(c.CoreBanking)
 	if err != nil {
 		return nil, fmt.Errorf("bank: %w", err)
 	}
+	g.closers = append(g.closers, own.Close)
 	route, err := httpsms.New(c.SMS)
 	if err != nil {
 		return nil, fmt.Errorf("sms: %w", err)
 	}
-	codes, err := otp.New(otp.Config{
+	g.closers = append(g.closers, route.Close)
+	g.codes, err = otp.New(otp.Config{
 		Pepper: c.Pepper, Codes: redisstore.New(redis), Ledger: store, Sender: route, Policy: c.Policy,
 	})
 	if err != nil {
 		return nil, err
 	}
-	dispatcher := dispatch.New(dispatch.Config{
+	g.dispatcher = dispatch.New(dispatch.Config{
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
+		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(),
 	})
 	path, err := bank.NewPath(bank.Config{
-		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: codes,
-		Cursors: sealer, Terms: c.Terms, Recorded: dispatcher.Wake, Log: c.Log,
+		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: g.codes,
+		Cursors: sealer, Terms: c.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	channel, err := api.New(api.Config{
-		Path: path, Identity: who, Callbacks: &callbacks{core, store, dispatcher}, Menu: c.Menu, Log: c.Log,
+	g.channel, err = api.New(api.Config{
+		Path: path, Identity: who, Callbacks: &callbacks{core, store, g.dispatcher}, Menu: c.Menu, Log: c.Log,
+		Metrics: c.Telemetry.Requests(), Tracer: c.Telemetry.Tracer(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{
-		channel: channel,
-		ops: ops.New(ops.Config{
-			Identity: who, Store: store, Breakers: breakers(core),
-			Checks: map[string]func(context.Context) error{
-				"database": store.Check,
-				"redis":    func(ctx context.Context) error { return redisstore.Ping(ctx, redis) },
-			},
-		}),
-		codes: codes, dispatcher: dispatcher,
-		closers: []func(){who.Close, core.Close, own.Close, route.Close},
-	}, nil
+	g.ops = ops.New(ops.Config{
+		Identity: who, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
+		Breakers: func() map[string]string { return breakers(core) },
+		Routes:   func() map[string]bool { return map[string]bool{"http": route.Healthy()} },
+		Checks: map[string]func(context.Context) error{
+			"database": store.Check,
+			"redis":    func(ctx context.Context) error { return redisstore.Ping(ctx, redis) },
+		},
+	})
+	c.watch(core, store, redis)
+	return g, nil
 }
 
 // Channel is the channel API.
@@ -123,45 +158,15 @@ func (g *Gateway) Reopen(ctx context.Context, customer string) error {
 	return g.codes.Reopen(ctx, customer)
 }
 
-// Run carries refunds until ctx is done and the attempts under way are recorded.
+// Run carries refunds until ctx is done, and returns at most 15 s later, when the attempts under way are recorded.
 func (g *Gateway) Run(ctx context.Context) { g.dispatcher.Run(ctx) }
+
+// Drain makes the gateway say that it is not ready any more. It serves and runs on.
+func (g *Gateway) Drain() { g.draining.Store(true) }
 
 // Close lets connections go. Call it when nothing runs any more.
 func (g *Gateway) Close() {
 	for _, c := range g.closers {
 		c()
 	}
-}
-
-func breakers(core *refundcore.Client) func() map[string]string {
-	return func() map[string]string {
-		states := map[string]string{}
-		for call, state := range core.States() {
-			states[string(call)] = state
-		}
-		return states
-	}
-}
-
-// callbacks takes the core's hints: verified, noted, and then the question is asked that they hint at.
-type callbacks struct {
-	core       *refundcore.Client
-	store      Store
-	dispatcher *dispatch.Dispatcher
-}
-
-func (c *callbacks) Receive(r *http.Request, body []byte) error {
-	callback, err := c.core.VerifyCallback(r, body)
-	if err != nil {
-		return fmt.Errorf("%w: %w", api.ErrCallback, err)
-	}
-	first, err := c.store.Seen(r.Context(), callback.EventID, time.Now())
-	if err != nil || !first {
-		return err
-	}
-	// A callback of a refund that we don't know is noted and nothing more: reconciliation will ask about it.
-	if err := c.dispatcher.Hint(r.Context(), callback.Reference); err != nil && !errors.Is(err, gateway.ErrNotFound) {
-		return err
-	}
-	return nil
 }

@@ -24,7 +24,7 @@ func event(t *testing.T, path string, handle gin.HandlerFunc) map[string]any {
 	engine := gin.New()
 	engine.Use(func(g *gin.Context) {
 		g.Request = g.Request.WithContext(reqlog.With(g.Request.Context(), "id-1"))
-	}, reqlog.Middleware(slog.New(slog.NewJSONHandler(&logged, nil))))
+	}, reqlog.Middleware(reqlog.Config{Log: slog.New(slog.NewJSONHandler(&logged, nil))}))
 	engine.GET("/things/:thing", handle)
 	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	var e map[string]any

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/outbound"
@@ -45,12 +46,17 @@ type Config struct {
 
 	Brand sms.Brand
 	TLS   *tls.Config // nil: the system's authorities
+
+	// Observe is told of every message that was tried ("send"), of what came of
+	// it (ok, refused, not_sent, unknown) and of how long it took. Nil: nobody is.
+	Observe func(call, outcome string, took time.Duration)
 }
 
 // Route is an otp.Sender over HTTP. It keeps connections; Close lets go of them.
 type Route struct {
 	config Config
 	http   *outbound.Client
+	ailing atomic.Bool // the last message that was tried wasn't taken
 }
 
 var _ otp.Sender = (*Route)(nil)
@@ -69,16 +75,23 @@ func New(c Config) (*Route, error) {
 	if n := len(c.Sender); n < 3 || n > 11 {
 		return nil, errors.New("httpsms: a sender name has 3 to 11 characters")
 	}
+	if c.Observe == nil {
+		c.Observe = func(string, string, time.Duration) {}
+	}
 	return &Route{
 		config: c,
 		http: outbound.New(outbound.Config{
-			Timeout: cmp.Or(c.Timeout, defaultTimeout), TLS: c.TLS, Conns: maxConns,
+			Name: "sms", Timeout: cmp.Or(c.Timeout, defaultTimeout), TLS: c.TLS, Conns: maxConns,
 		}),
 	}, nil
 }
 
 // Close lets go of idle connections.
 func (r *Route) Close() { r.http.Close() }
+
+// Healthy reports whether the last message that was tried was taken; so it is
+// before there was one.
+func (r *Route) Healthy() bool { return !r.ailing.Load() }
 
 type post struct {
 	ID     string `json:"id"`
@@ -106,14 +119,27 @@ func (r *Route) Send(ctx context.Context, id string, to saudi.Mobile, m otp.Mess
 		req.Header.Set("Authorization", r.config.Authorization)
 	}
 
-	x := r.http.Do(ctx, req, body)
+	began := time.Now()
+	x := r.http.Call(ctx, "send", req, body)
+	outcome, err := judge(x)
+	r.config.Observe("send", outcome, time.Since(began))
+	if !errors.Is(err, outbound.ErrCallerLeft) { // which says nothing about the route
+		r.ailing.Store(err != nil)
+	}
+	return err
+}
+
+// judge makes an outcome of what happened: its class, and nil when the message
+// was taken.
+func judge(x outbound.Exchange) (outcome string, err error) {
 	switch {
 	case !x.Handed:
-		return fmt.Errorf("httpsms: no connection: %w: %w", otp.ErrNotSent, x.Err)
+		return "not_sent", fmt.Errorf("httpsms: no connection: %w: %w", otp.ErrNotSent, x.Err)
 	case x.Status == 0:
-		return fmt.Errorf("httpsms: no answer: %w", x.Err)
+		return "unknown", fmt.Errorf("httpsms: no answer: %w", x.Err)
 	case x.Status < 200 || x.Status > 299: // the status says it all, whatever became of the rest
-		return fmt.Errorf("httpsms: the provider answered %d: %w", x.Status, otp.ErrNotSent)
+		return "refused", fmt.Errorf("httpsms: the provider answered %d: %w", x.Status, otp.ErrNotSent)
+	default:
+		return "ok", nil
 	}
-	return nil
 }

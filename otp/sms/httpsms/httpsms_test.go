@@ -9,11 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/goleak"
 
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -217,5 +220,66 @@ func TestNewRefuses(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error tells the password: %v", err)
 		}
+	}
+}
+
+// TestTold: each message that is tried is told once, by what came of it, and is
+// a span of its caller's trace. The route is as healthy as its last message.
+func TestTold(t *testing.T) {
+	var told []string
+	acts := make(chan http.HandlerFunc, 1)
+	url, _ := provider(t, func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header.Get("Traceparent")) != 55 {
+			t.Errorf("the provider was told %q", r.Header.Get("Traceparent"))
+		}
+		(<-acts)(w, r)
+	})
+	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank", Observe: func(call, outcome string, _ time.Duration) {
+		told = append(told, call+" "+outcome)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer route.Close()
+	spans := tracetest.NewSpanRecorder()
+	ctx, parent := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("").Start(t.Context(), "refund credited")
+	defer parent.End()
+	to, err := saudi.ParseMobile("0500000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !route.Healthy() {
+		t.Error("ailing before it was tried")
+	}
+	var want []string
+	for _, row := range []struct {
+		act     http.HandlerFunc
+		want    string
+		healthy bool
+	}{
+		{answer(503), "send refused", false},
+		{answer(202), "send ok", true},
+		{func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "send unknown", false},
+		{answer(200), "send ok", true},
+	} {
+		acts <- row.act
+		_ = route.Send(ctx, "challenge:1", to, message)
+		want = append(want, row.want)
+		if route.Healthy() != row.healthy {
+			t.Errorf("%s: healthy %v", row.want, route.Healthy())
+		}
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	for _, span := range spans.Ended() {
+		if span.Name() != "sms send" {
+			t.Errorf("span %q", span.Name())
+		}
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := route.Send(gone, "challenge:1", to, message); err == nil || !route.Healthy() {
+		t.Errorf("a caller that left: %v, healthy %v", err, route.Healthy())
 	}
 }

@@ -1,0 +1,83 @@
+// Package outboundtest serves HTTP without a network, for tests in fake time of what is built on internal/outbound. A
+// socket is outside of a synctest bubble, and a bubble that waits for one never goes idle, so its clock stands still; a
+// pipe in memory is inside.
+package outboundtest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Dial returns what makes connections to a server with this handler, whatever address they are meant for. Without a
+// handler nobody ever answers the dial. The server, and the handlers that run, are gone when the test ends.
+func Dial(t testing.TB, handler http.HandlerFunc) func(ctx context.Context, network, address string) (net.Conn, error) {
+	t.Helper()
+	if handler == nil {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	}
+	pipes := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	var running sync.WaitGroup
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			running.Add(1)
+			defer running.Done()
+			handler(w, r)
+		}),
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, 0),
+	}
+	running.Go(func() {
+		if err := server.Serve(pipes); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("serving: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		_ = server.Close()
+		running.Wait()
+	})
+	return pipes.dial
+}
+
+// listener takes connections from a channel.
+type listener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
+
+// Addr implements net.Listener.
+func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -1,0 +1,198 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// watch is a function that is read at every scrape. Before there is one, nothing is told; a later one takes the place of
+// an earlier, as a gateway does that is made anew over the same Telemetry.
+type watch[F any] struct{ read atomic.Pointer[F] }
+
+func (w *watch[F]) set(read F) { w.read.Store(&read) }
+
+// readMax bounds what a scrape waits for the store.
+const readMax = 2 * time.Second
+
+// Guard is how one kind of call to the core stands.
+type Guard struct {
+	Call        string
+	State       string // of its breaker: one of BreakerStates
+	InUse, Size int    // of its bulkhead
+}
+
+// BreakerStates are the states that a breaker may be in, as metrics name them.
+var BreakerStates = []string{"closed", "half_open", "open"}
+
+// WatchGuards reads the guards at every scrape. read must not wait for anything.
+func (t *Telemetry) WatchGuards(read func() []Guard) { t.guards.set(read) }
+
+func newGuards() *guards {
+	return &guards{
+		breaker: prometheus.NewDesc("istirdad_core_breaker", "1 for the state that the breaker of the call is in, 0 for the others.", []string{"call", "state"}, nil),
+		inUse:   prometheus.NewDesc("istirdad_core_bulkhead_in_use", "Calls of the kind under way.", []string{"call"}, nil),
+		size:    prometheus.NewDesc("istirdad_core_bulkhead_size", "How many calls of the kind may be under way.", []string{"call"}, nil),
+	}
+}
+
+type guards struct {
+	watch[func() []Guard]
+	breaker, inUse, size *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (g *guards) Describe(ch chan<- *prometheus.Desc) { ch <- g.breaker; ch <- g.inUse; ch <- g.size }
+
+// Collect implements prometheus.Collector.
+func (g *guards) Collect(ch chan<- prometheus.Metric) {
+	read := g.read.Load()
+	if read == nil {
+		return
+	}
+	for _, guard := range (*read)() {
+		for _, state := range BreakerStates {
+			is := 0.0
+			if state == guard.State {
+				is = 1
+			}
+			ch <- prometheus.MustNewConstMetric(g.breaker, prometheus.GaugeValue, is, guard.Call, state)
+		}
+		ch <- prometheus.MustNewConstMetric(g.inUse, prometheus.GaugeValue, float64(guard.InUse), guard.Call)
+		ch <- prometheus.MustNewConstMetric(g.size, prometheus.GaugeValue, float64(guard.Size), guard.Call)
+	}
+}
+
+// Pool is how a pool of connections stands.
+type Pool struct {
+	Acquired int           // in somebody's hands
+	Idle     int           // open and free
+	Max      int           // open at once at most; 0: not known
+	Waits    int64         // how often somebody had to wait for one, since the start
+	Waited   time.Duration // for how long altogether
+}
+
+// WatchPools reads the pools, by name, at every scrape. read must not wait for anything, and the names are few and fixed.
+func (t *Telemetry) WatchPools(read func() map[string]Pool) { t.pools.set(read) }
+
+func newPools() *pools {
+	return &pools{
+		connections: prometheus.NewDesc("istirdad_pool_connections", "Open connections, acquired or idle.", []string{"pool", "state"}, nil),
+		most:        prometheus.NewDesc("istirdad_pool_connections_max", "How many connections the pool may open.", []string{"pool"}, nil),
+		waits:       prometheus.NewDesc("istirdad_pool_waits_total", "How often somebody had to wait for a connection.", []string{"pool"}, nil),
+		waited:      prometheus.NewDesc("istirdad_pool_wait_seconds_total", "How long was waited for connections, altogether.", []string{"pool"}, nil),
+	}
+}
+
+type pools struct {
+	watch[func() map[string]Pool]
+	connections, most, waits, waited *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (p *pools) Describe(ch chan<- *prometheus.Desc) {
+	ch <- p.connections
+	ch <- p.most
+	ch <- p.waits
+	ch <- p.waited
+}
+
+// Collect implements prometheus.Collector.
+func (p *pools) Collect(ch chan<- prometheus.Metric) {
+	read := p.read.Load()
+	if read == nil {
+		return
+	}
+	for name, pool := range (*read)() {
+		ch <- prometheus.MustNewConstMetric(p.connections, prometheus.GaugeValue, float64(pool.Acquired), name, "acquired")
+		ch <- prometheus.MustNewConstMetric(p.connections, prometheus.GaugeValue, float64(pool.Idle), name, "idle")
+		if pool.Max > 0 {
+			ch <- prometheus.MustNewConstMetric(p.most, prometheus.GaugeValue, float64(pool.Max), name)
+		}
+		ch <- prometheus.MustNewConstMetric(p.waits, prometheus.CounterValue, float64(pool.Waits), name)
+		ch <- prometheus.MustNewConstMetric(p.waited, prometheus.CounterValue, pool.Waited.Seconds(), name)
+	}
+}
+
+// Book is where refunds stand: how many by state, and when the oldest that isn't final was recorded (zero: there is
+// none).
+type Book struct {
+	States           map[string]int // every state, zeros too
+	OldestUnfinished time.Time
+}
+
+// WatchRefunds reads the book at every scrape. A store that fails, or takes longer than 2 s, is a metric itself
+// (istirdad_refunds_read_up), and everything else is told all the same. All gateways over one store tell the same.
+func (t *Telemetry) WatchRefunds(read func(context.Context) (Book, error)) { t.refunds.set(read) }
+
+func newRefunds() *refunds {
+	return &refunds{
+		reading: make(chan struct{}, 1),
+		states:  prometheus.NewDesc("istirdad_refunds", "Refunds in the store, by state. Every gateway tells the same.", []string{"state"}, nil),
+		oldest:  prometheus.NewDesc("istirdad_refunds_oldest_unfinished_seconds", "Age of the oldest refund that isn't final; 0 when there is none.", nil, nil),
+		up:      prometheus.NewDesc("istirdad_refunds_read_up", "1 when the store told where refunds stand, 0 when it didn't.", nil, nil),
+	}
+}
+
+type refunds struct {
+	watch[func(context.Context) (Book, error)]
+	reading            chan struct{} // holds a value while somebody asks the store
+	states, oldest, up *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (r *refunds) Describe(ch chan<- *prometheus.Desc) { ch <- r.states; ch <- r.oldest; ch <- r.up }
+
+// Collect implements prometheus.Collector.
+func (r *refunds) Collect(ch chan<- prometheus.Metric) {
+	read := r.read.Load()
+	if read == nil {
+		return
+	}
+	book, err := r.ask(*read)
+	if err != nil {
+		ch <- prometheus.MustNewConstMetric(r.up, prometheus.GaugeValue, 0)
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(r.up, prometheus.GaugeValue, 1)
+	for state, n := range book.States {
+		ch <- prometheus.MustNewConstMetric(r.states, prometheus.GaugeValue, float64(n), state)
+	}
+	age := 0.0
+	if !book.OldestUnfinished.IsZero() {
+		age = max(0, time.Since(book.OldestUnfinished).Seconds()) // another machine's clock may be ahead
+	}
+	ch <- prometheus.MustNewConstMetric(r.oldest, prometheus.GaugeValue, age)
+}
+
+var errReading = errors.New("telemetry: the scrape before still waits for the store")
+
+// ask reads the book, one scrape at a time: a store that heeds no deadline holds up one goroutine and no scrape.
+func (r *refunds) ask(read func(context.Context) (Book, error)) (Book, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readMax)
+	defer cancel()
+	select {
+	case r.reading <- struct{}{}:
+	case <-ctx.Done():
+		return Book{}, errReading
+	}
+	type answer struct {
+		book Book
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		defer func() { <-r.reading }()
+		book, err := read(ctx)
+		answered <- answer{book, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.book, a.err
+	case <-ctx.Done():
+		return Book{}, ctx.Err()
+	}
+}
