@@ -38,6 +38,20 @@ type Options struct {
 	CommandTimeout time.Duration
 }
 
+// withTLS is what a URL says of TLS, with the caller's authorities and
+// certificates; nil for a URL without TLS.
+func withTLS(said, given *tls.Config) (*tls.Config, error) {
+	switch {
+	case given == nil:
+		return said, nil
+	case said == nil:
+		return nil, errors.New("redisstore: TLS for a URL that begins with redis:// and not with rediss://")
+	}
+	both := given.Clone()
+	both.ServerName = cmp.Or(given.ServerName, said.ServerName)
+	return both, nil
+}
+
 // beSilent keeps the library from writing lines of its own to standard error,
 // between the events of a structured log. It keeps its logger in a package
 // variable; whatever it would say, the caller of a command gets as an error.
@@ -91,7 +105,10 @@ func NewClient(o Options) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, errors.New("redisstore: malformed Redis URL") // err may quote the password
 		}
-		u.Addrs, u.DB, u.TLSConfig = []string{single.Addr}, single.DB, single.TLSConfig
+		u.Addrs, u.DB = []string{single.Addr}, single.DB
+		if u.TLSConfig, err = withTLS(single.TLSConfig, o.TLS); err != nil {
+			return nil, err
+		}
 		u.Username, u.Password = single.Username, single.Password
 	}
 	return redis.NewUniversalClient(&u), nil

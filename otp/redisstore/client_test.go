@@ -2,6 +2,8 @@ package redisstore_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"strings"
 	"testing"
@@ -29,6 +31,11 @@ func TestClientFailsFast(t *testing.T) {
 	case o.PoolSize != 32:
 		t.Errorf("a pool of %d", o.PoolSize)
 	}
+	own := &tls.Config{RootCAs: x509.NewCertPool()}
+	private := dial(t, redisstore.Options{URL: "rediss://redis.example", TLS: own}).(*redis.Client).Options().TLSConfig
+	if private.RootCAs != own.RootCAs || private.ServerName != "redis.example" {
+		t.Errorf("a private authority is asked for %q", private.ServerName)
+	}
 	if _, ok := dial(t, redisstore.Options{Addrs: []string{"a:1", "b:2"}}).(*redis.ClusterClient); !ok {
 		t.Error("two addresses are not a cluster")
 	}
@@ -40,6 +47,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{URL: "redis://localhost", Addrs: []string{"localhost:6379"}},
 		{URL: "http://user:secret@localhost"},
 		{URL: "redis://user:secret@local host"},
+		{URL: "redis://user:secret@localhost", TLS: &tls.Config{MinVersion: tls.VersionTLS12}},
 	} {
 		_, err := redisstore.NewClient(o)
 		if err == nil {
