@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+)
+
+// BenchmarkAccept is how long a confirm's transaction takes, alone and in a crowd, beside the least that one durable
+// write can cost on this server: a row and a commit in one round trip, nothing sealed and nothing checked. times-floor
+// is the ratio.
+func BenchmarkAccept(b *testing.B) {
+	s, db := newStore(b)
+	run := strconv.Itoa(os.Getpid()) + "-"
+	var n atomic.Int64
+	// Each of a customer of its own, as nearly all are.
+	next := func() gateway.Acceptance {
+		a := fixture(int(n.Add(1)))
+		a.ID = run + a.ID
+		return a
+	}
+	var floor, floorOf64 time.Duration
+
+	b.Run("floor: one row and its commit", func(b *testing.B) {
+		conn := shell(b, db.Owner)
+		mustExec(b, conn, `CREATE TABLE IF NOT EXISTS floor (id text PRIMARY KEY, at timestamptz)`)
+		for b.Loop() {
+			mustExec(b, conn, `INSERT INTO floor VALUES ($1, now())`, run+strconv.FormatInt(n.Add(1), 10))
+		}
+		floor = b.Elapsed() / time.Duration(b.N)
+	})
+	b.Run("one after the other", func(b *testing.B) {
+		for b.Loop() {
+			mustAccept(b, s, next())
+		}
+		report(b, floor)
+	})
+	b.Run("floor of 64 at once", func(b *testing.B) {
+		b.SetParallelism(32) // times GOMAXPROCS
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				err := s.main.write(context.Background(), func(ctx context.Context, tx *transaction) error {
+					return tx.commit(ctx, exec(`INSERT INTO callbacks_seen VALUES ($1, $2)`, run+strconv.FormatInt(n.Add(1), 10), start))
+				})
+				if err != nil {
+					b.Error(err)
+				}
+			}
+		})
+		floorOf64 = b.Elapsed() / time.Duration(b.N)
+	})
+	b.Run("64 at once", func(b *testing.B) {
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, _, err := s.Accept(context.Background(), next()); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+		report(b, floorOf64)
+	})
+	b.Run("the second of the day", func(b *testing.B) {
+		for b.Loop() {
+			a := next()
+			a.Origin.Customer = "c-often"
+			mustAccept(b, s, a)
+		}
+		report(b, floor)
+	})
+}
+
+func report(b *testing.B, floor time.Duration) {
+	b.Helper()
+	if floor > 0 {
+		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(floor), "times-floor")
+	}
+}
+
+// BenchmarkMove is a claim's or an outcome's transaction.
+func BenchmarkMove(b *testing.B) {
+	s, _ := newStore(b)
+	r := mustAccept(b, s, fixture(1))
+	for b.Loop() {
+		r = mustApply(b, s, r.Lease(start), nil)
+	}
+}

@@ -1,0 +1,188 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/dispatch"
+)
+
+// selectDue locks and reads the oldest due work that nobody else has locked. Each state is asked for by itself, out of
+// the queue's index, so that a long queue in one of them isn't read through in search of another; that locks a little
+// more than is taken, for as long as the claim lasts. $4 are the refunds that were left out.
+const selectDue = `SELECT ` + columns + ` FROM unnest($1::text[]) AS s(wanted) CROSS JOIN LATERAL (
+		SELECT ` + columns + ` FROM refunds WHERE state = s.wanted AND due IS NOT NULL AND due <= $2 AND id <> ALL ($4)
+		ORDER BY due, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+	) AS r ORDER BY due, id LIMIT $3`
+
+// spare is how many refunds one claim may have to leave out before it gives up on more.
+const spare = 100
+
+// errTook: Take made a change of another refund than it was handed, or of another version of it.
+var errTook = errors.New("postgres: a claim took something else than the refund it was handed")
+
+// claiming is one claim as it goes.
+type claiming struct {
+	dispatch.Claim
+	taken []*change
+	left  []string // ids of refunds that were left out
+}
+
+// Claim is as dispatch.Queue says. A refund that Take refuses, or that can't be read or written, is logged and left
+// out; the others are claimed all the same. When the answer to the COMMIT is lost, the claim is: whatever it took is
+// nobody's until its lease runs out.
+func (s *Store) Claim(ctx context.Context, now time.Time, asked dispatch.Claim) ([]gateway.Refund, error) {
+	if asked.Limit < 1 || len(asked.States) == 0 {
+		return nil, nil
+	}
+	asked.States = slices.Compact(slices.Sorted(slices.Values(asked.States)))
+	var c *claiming
+	err := s.dispatch.write(ctx, func(ctx context.Context, tx *transaction) error {
+		c = &claiming{Claim: asked}
+		if err := s.take(ctx, tx, now, c); err != nil || len(c.taken) == 0 {
+			return err
+		}
+		write, err := s.applyAll(c.taken)
+		if err != nil {
+			return err
+		}
+		return tx.commit(ctx, write...)
+	})
+	switch {
+	case err == nil:
+		return c.claimed(), nil
+	case c == nil || len(c.taken) == 0 || !definite(err) || broke(err) == "":
+		return nil, err
+	}
+	// The database refused one of them, and with it all: each by itself, then.
+	return s.claimSingly(ctx, now, c)
+}
+
+func (c *claiming) claimed() []gateway.Refund {
+	claimed := make([]gateway.Refund, 0, len(c.taken))
+	for _, t := range c.taken {
+		claimed = append(claimed, kept(t.Refund()))
+	}
+	return claimed
+}
+
+// take fills c.taken up to its limit.
+func (s *Store) take(ctx context.Context, tx *transaction, now time.Time, c *claiming) error {
+	states := make([]string, len(c.States))
+	for i, state := range c.States {
+		states[i] = string(state)
+	}
+	seen := append([]string{}, c.left...) // never nil, which would be NULL
+	for len(c.taken) < c.Limit && len(c.left) < spare {
+		var rows []stored
+		want := c.Limit - len(c.taken)
+		err := tx.send(ctx, statement{query: selectDue, args: []any{states, now, want, seen}, read: func(row scanner) error {
+			var read stored
+			err := read.scan(row)
+			rows = append(rows, read)
+			return err
+		}})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			seen = append(seen, row.refund.ID)
+			if t, err := s.takeOne(row, c); err != nil {
+				s.leaveOut(ctx, c, row.refund.ID, err)
+			} else {
+				c.taken = append(c.taken, t)
+			}
+		}
+		if len(rows) < want {
+			return nil // that was all
+		}
+	}
+	return nil
+}
+
+func (s *Store) takeOne(row stored, c *claiming) (*change, error) {
+	r, err := s.open(row)
+	if err != nil {
+		return nil, err
+	}
+	made, err := c.Take(r)
+	if err != nil {
+		return nil, err
+	}
+	if after := made.Refund(); after.ID != r.ID || made.From() != r.Version {
+		return nil, errTook
+	}
+	return &change{Change: made, stamp: newStamp()}, nil
+}
+
+func (s *Store) leaveOut(ctx context.Context, c *claiming, id string, err error) {
+	c.left = append(c.left, id)
+	s.log.ErrorContext(ctx, "refund left out of a claim", "refund", id, "err", err)
+}
+
+// applyAll is what the changes write, all events before what is given back and all of that before the moves: the order
+// in which locks are taken.
+func (s *Store) applyAll(all []*change) ([]statement, error) {
+	var events, days, moves []statement
+	dead := []gateway.Refund{}
+	for _, c := range all {
+		if event, moved := c.Event(); moved {
+			appended, err := record(event, c.stamp)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, appended)
+			if event.To.Dead() {
+				dead = append(dead, c.Refund())
+			}
+		}
+		moves = append(moves, update(c.Change, c.stamp, &c.wrote))
+	}
+	slices.SortFunc(dead, func(a, b gateway.Refund) int {
+		return cmp.Or(cmp.Compare(a.Origin.Customer, b.Origin.Customer), a.CreatedAt.Compare(b.CreatedAt))
+	})
+	for _, r := range dead {
+		days = append(days, given(r))
+	}
+	return slices.Concat(events, days, moves), nil
+}
+
+// claimSingly commits what a claim took one by one, leaves out what the database refuses, and goes on with others in
+// their place. They aren't locked any more, but each still has the version that it was taken from, or is stale.
+func (s *Store) claimSingly(ctx context.Context, now time.Time, c *claiming) ([]gateway.Refund, error) {
+	var claimed []gateway.Refund
+	for {
+		for _, t := range c.taken {
+			switch err := s.Apply(ctx, t.Change); {
+			case err == nil:
+				claimed = append(claimed, kept(t.Refund()))
+			case errors.Is(err, gateway.ErrStale):
+			case broke(err) != "":
+				s.leaveOut(ctx, c, t.Refund().ID, err)
+			case len(claimed) == 0:
+				return nil, err
+			default:
+				// The database is in trouble, but what is claimed is claimed.
+				s.log.ErrorContext(ctx, "claim cut short", "err", err)
+				return claimed, nil
+			}
+		}
+		if len(claimed) >= c.Limit || len(c.left) >= spare {
+			return claimed, nil
+		}
+		more := &claiming{Claim: c.Claim, left: c.left}
+		more.Limit = c.Limit - len(claimed)
+		err := s.dispatch.write(ctx, func(ctx context.Context, tx *transaction) error {
+			more.taken, more.left = nil, slices.Clone(c.left)
+			return s.take(ctx, tx, now, more)
+		})
+		if err != nil || len(more.taken) == 0 {
+			return claimed, nil //nolint:nilerr // what is claimed is claimed
+		}
+		c.taken, c.left = more.taken, more.left
+	}
+}

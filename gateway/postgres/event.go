@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+)
+
+const (
+	insertEvent = `INSERT INTO events
+		(refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence, stamp)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	selectEvents = `SELECT refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence
+		FROM events WHERE refund_id = $1 ORDER BY version`
+)
+
+// record appends an event. The schema lets in only that of the refund's next step.
+func record(e gateway.Event, mark stamp) (statement, error) {
+	evidence := []byte("{}")
+	if len(e.Evidence) > 0 {
+		var err error
+		if evidence, err = json.Marshal(e.Evidence); err != nil {
+			return statement{}, err
+		}
+	}
+	return exec(insertEvent,
+		e.RefundID, e.Version, e.At, string(e.From), string(e.To), string(e.Actor.Role), e.Actor.ID, e.Actor.Employee,
+		e.Actor.Branch, e.Actor.Session, evidence, int64(mark)), nil
+}
+
+// Events returns the refund's events, oldest first. A refund has at least one, so none is gateway.ErrNotFound.
+func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) {
+	var events []gateway.Event
+	err := s.main.each(ctx, selectEvents, []any{id}, func(row scanner) error {
+		var (
+			e        gateway.Event
+			at       time.Time
+			evidence []byte
+		)
+		err := row.Scan(&e.RefundID, &e.Version, &at, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
+			&e.Actor.Branch, &e.Actor.Session, &evidence)
+		if err != nil {
+			return err
+		}
+		e.At = at.UTC()
+		if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
+			return fmt.Errorf("postgres: evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
+		}
+		if len(e.Evidence) == 0 {
+			e.Evidence = nil
+		}
+		events = append(events, e)
+		return nil
+	})
+	if err == nil && len(events) == 0 {
+		err = gateway.ErrNotFound
+	}
+	return events, err
+}

@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+const (
+	refundOfCustomer  = selectRefund + `WHERE id = $1 AND customer = $2`
+	refundReferenceOf = selectRefund + `WHERE reference = $1 AND customer = $2`
+	refundRequestOf   = selectRefund + `WHERE request_id = $1 AND customer = $2
+		AND state NOT IN ('rejected', 'cancelled', 'returned')`
+	firstOfCustomer = selectRefund + `WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT $2`
+	nextOfCustomer  = selectRefund + `WHERE customer = $1 AND (created_at, id) < ($3, $4)
+		ORDER BY created_at DESC, id DESC LIMIT $2`
+
+	selectLive = `SELECT request_id FROM refunds
+		WHERE state NOT IN ('rejected', 'cancelled', 'returned') AND request_id = ANY ($1)`
+	selectCounts = `SELECT state, count(*), min(created_at) FROM refunds GROUP BY state`
+	selectSpent  = `SELECT spent FROM day_limits WHERE customer = $1 AND day = $2`
+)
+
+// pageMax is the most that one page of a list holds.
+const pageMax = 100
+
+// refund returns the one refund that a query finds, or gateway.ErrNotFound.
+func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (r gateway.Refund, err error) {
+	found := false
+	err = p.each(ctx, query, args, func(row scanner) (err error) {
+		found = true
+		r, err = s.scanRefund(row)
+		return err
+	})
+	switch {
+	case err != nil:
+		return gateway.Refund{}, err
+	case !found:
+		return gateway.Refund{}, gateway.ErrNotFound
+	}
+	return r, nil
+}
+
+// Refund returns the customer's refund of this id.
+func (s *Store) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	return s.refund(ctx, s.main, refundOfCustomer, id, customer)
+}
+
+// Lookup returns the refund of this id, whoever's it is: for referees and operators, never for a customer's request.
+func (s *Store) Lookup(ctx context.Context, id string) (gateway.Refund, error) {
+	return s.refund(ctx, s.main, refundByID, id)
+}
+
+// Reference returns the refund of this reference, whoever's it is, or gateway.ErrNotFound.
+func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund, error) {
+	return s.refund(ctx, s.dispatch, refundByReference, reference)
+}
+
+// Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
+func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
+	limit := min(max(p.Limit, 1), pageMax)
+	// One more than asked for tells whether there is a next page.
+	query, args := firstOfCustomer, []any{customer, limit + 1}
+	if p.Cursor != "" {
+		after, err := s.openCursor(customer, p.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		query, args = nextOfCustomer, append(args, after.created, after.id)
+	}
+	switch {
+	case p.Reference != "":
+		return s.only(ctx, refundReferenceOf, p.Reference, customer)
+	case p.Request != "":
+		return s.only(ctx, refundRequestOf, p.Request, customer)
+	}
+	var refunds []gateway.Refund
+	err := s.main.each(ctx, query, args, func(row scanner) error {
+		r, err := s.scanRefund(row)
+		refunds = append(refunds, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(refunds) <= limit {
+		return refunds, "", nil
+	}
+	refunds = refunds[:limit]
+	last := refunds[limit-1]
+	return refunds, s.cursor(customer, position{last.CreatedAt, last.ID}), nil
+}
+
+// only is a list of the one refund that a query finds, if it does.
+func (s *Store) only(ctx context.Context, query string, args ...any) ([]gateway.Refund, string, error) {
+	r, err := s.refund(ctx, s.main, query, args...)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return []gateway.Refund{r}, "", nil
+}
+
+// Live says which of the requests have a refund of ours that is live or credited. The others are absent.
+func (s *Store) Live(ctx context.Context, requestIDs []string) (map[string]bool, error) {
+	live := make(map[string]bool)
+	if len(requestIDs) == 0 {
+		return live, nil
+	}
+	err := s.main.each(ctx, selectLive, []any{requestIDs}, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		live[id] = true
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return live, nil
+}
+
+// Counts is how many refunds stand in each state, and when the oldest one that isn't final was accepted; the zero time
+// when all are.
+func (s *Store) Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error) {
+	counts = make(map[gateway.State]int)
+	err = s.main.each(ctx, selectCounts, nil, func(row scanner) error {
+		var (
+			state   gateway.State
+			n       int
+			created time.Time
+		)
+		if err := row.Scan(&state, &n, &created); err != nil {
+			return err
+		}
+		counts[state] = n
+		if at := created.UTC(); !state.Final() && (oldestUnfinished.IsZero() || at.Before(oldestUnfinished)) {
+			oldestUnfinished = at
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return counts, oldestUnfinished, nil
+}
+
+// Spent is what the customer's refunds have taken from the day's limit.
+func (s *Store) Spent(ctx context.Context, customer string, on saudi.Date) (amount money.Amount, err error) {
+	_, err = s.main.one(ctx, selectSpent, []any{customer, day(on)}, &amount)
+	return amount, err
+}

@@ -1,0 +1,300 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/faultnet"
+	"github.com/istirdad/istirdad/internal/pgtest"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// commits matches the requests that hold a transaction's COMMIT: it is bound by the name that pgx gave the statement.
+func commits(request []byte) bool {
+	digest := sha256.Sum256([]byte("commit"))
+	return faultnet.Containing("\x00stmt_" + hex.EncodeToString(digest[:24]) + "\x00")(request)
+}
+
+// throughProxy opens a store whose connections go through a proxy, with little patience.
+func throughProxy(t *testing.T, url string, target string) (*Store, *faultnet.Proxy) {
+	t.Helper()
+	proxy := faultnet.StartTest(t, target)
+	s := openStore(t, strings.Replace(url, target, proxy.Addr(), 1), Options{},
+		limits{acquire: 5 * time.Second, write: shortWrite, settle: settleTime}, nil)
+	return s, proxy
+}
+
+const (
+	shortWrite  = 250 * time.Millisecond
+	shortSettle = 500 * time.Millisecond
+)
+
+// TestF34CommitReplyLost loses the request that holds a COMMIT, or its answer, in every way there is: what the store says is what the
+// table holds, nothing is left open, and nothing is written twice.
+func TestF34CommitReplyLost(t *testing.T) {
+	faults := map[faultnet.Fault]bool{ // was it done?
+		faultnet.ResetBefore: false, faultnet.SilentBefore: false,
+		faultnet.ResetAfter: true, faultnet.SilentAfter: true, faultnet.ResetWithin: true,
+	}
+	server := server.Server(t)
+	for fault, done := range faults {
+		t.Run(fault.String(), func(t *testing.T) {
+			t.Parallel()
+			db := server.Database(t)
+			s, proxy := throughProxy(t, db.App, server.Addr())
+			mustAccept(t, s, fixture(100))
+			r := mustApply(t, s, mustAccept(t, s, fixture(101)).Lease(start.Add(time.Hour)), nil)
+			move := func(r gateway.Refund) gateway.Change {
+				c, err := r.Send(gateway.Dispatcher(start, nil), time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			r = mustApply(t, s, move(r), nil)
+			fail := func(r otp.Record) (otp.Record, error) { r.Failures++; return r, nil }
+			for range 2 {
+				if _, err := s.Update(t.Context(), start, "c-ledger", fail); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for name, write := range map[string]struct {
+				do    func() error
+				there func() bool
+			}{
+				"Accept": {
+					func() error {
+						got, first, err := s.Accept(t.Context(), fixture(1))
+						if err == nil && (!first || got.ID != "r-1") {
+							t.Errorf("Accept: %s, first %t", got.ID, first)
+						}
+						return err
+					},
+					func() bool { _, err := s.Lookup(t.Context(), "r-1"); return err == nil },
+				},
+				"a move": {
+					func() error { return s.Apply(t.Context(), move(mustLookup(t, s, "r-100"))) },
+					func() bool { return mustLookup(t, s, "r-100").State == gateway.Sending },
+				},
+				"a lease": {
+					func() error { return s.Apply(t.Context(), r.Lease(start.Add(2*time.Hour))) },
+					func() bool { return mustLookup(t, s, "r-101").Version == r.Version+1 },
+				},
+				"Update": {
+					func() error {
+						got, err := s.Update(t.Context(), start, "c-ledger", fail)
+						if err == nil && got.Failures != 3 {
+							t.Errorf("Update: %+v", got)
+						}
+						return err
+					},
+					func() bool { got, err := s.Read(t.Context(), "c-ledger"); return err == nil && got.Failures == 3 },
+				},
+			} {
+				lost := proxy.Once(commits, fault)
+				err := write.do()
+				select {
+				case <-lost:
+				default:
+					t.Fatalf("%s: nothing was lost", name)
+				}
+				if (err == nil) != done || write.there() != done {
+					t.Errorf("%s: %v, and it is there: %t; want done %t", name, err, write.there(), done)
+				}
+				if _, open := errors.AsType[*unknownError](err); open {
+					t.Errorf("%s: left open: %v", name, err)
+				}
+			}
+			if !done { // the client comes again
+				mustAccept(t, s, fixture(1))
+			}
+			if n := countEvents(t, s, "r-1"); n != 1 {
+				t.Errorf("%d events of r-1", n)
+			}
+		})
+	}
+}
+
+func mustLookup(t *testing.T, s *Store, id string) gateway.Refund {
+	t.Helper()
+	r, err := s.Lookup(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func countEvents(t *testing.T, s *Store, id string) int {
+	t.Helper()
+	all, err := s.Events(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestF34LateCommit holds the request back for longer than the store waits, and delivers it after it gave up: by then
+// the process that would have run it must be gone, or what was called "not written" would be.
+func TestF34LateCommit(t *testing.T) {
+	t.Parallel()
+	server := server.Server(t)
+	db := server.Database(t)
+	proxy := faultnet.StartTest(t, server.Addr())
+	// The first connection goes through the proxy; whoever looks what became of it goes around.
+	around := faultnet.StartTest(t, server.Addr())
+	writer := openStore(t, strings.Replace(db.App, server.Addr(), proxy.Addr(), 1), Options{Pool: 1},
+		limits{acquire: 5 * time.Second, write: shortWrite, settle: settleTime}, nil)
+	mustAccept(t, writer, fixture(1))
+	looker := openStore(t, strings.Replace(db.App, server.Addr(), around.Addr(), 1), Options{}, patient, nil)
+
+	proxy.Silence()
+	a := &acceptance{Acceptance: fixture(2), stamp: newStamp()}
+	err := writer.main.write(t.Context(), func(ctx context.Context, tx *transaction) error { return writer.acceptUnseen(ctx, tx, a) })
+	lost, ok := errors.AsType[*unknownError](err)
+	if !ok {
+		t.Fatalf("a write that nobody answers: %v", err)
+	}
+	err = looker.main.settle(t.Context(), lost, a.foundBy)
+	if _, open := errors.AsType[*unknownError](err); err == nil || open {
+		t.Fatalf("settled as %v", err)
+	}
+	if err := proxy.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	// What was held back arrives, and the connection's end with it.
+	if _, err := writer.Lookup(t.Context(), "r-1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := looker.Lookup(t.Context(), "r-2"); !errors.Is(err, gateway.ErrNotFound) {
+		t.Errorf("what was called not written: %v", err)
+	}
+}
+
+// TestF34NobodyAnswers has the server fall silent for good: the store says that it doesn't know, and says so in time.
+func TestF34NobodyAnswers(t *testing.T) {
+	t.Parallel()
+	server := server.Server(t)
+	s, proxy := throughProxy(t, server.Database(t).App, server.Addr())
+	mustAccept(t, s, fixture(1))
+	proxy.Silence()
+	began := time.Now()
+	_, _, err := s.Accept(t.Context(), fixture(2))
+	if _, open := errors.AsType[*unknownError](err); !open {
+		t.Errorf("Accept: %v", err)
+	}
+	if took := time.Since(began); took > shortWrite+settleTime+time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if err := proxy.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Accept(t.Context(), fixture(2)); err != nil {
+		t.Errorf("the client comes again: %v", err)
+	}
+	if n := countEvents(t, s, "r-2"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// TestUnreplicated commits with a synchronous standby that never answers: by the time that anybody gives up waiting, the
+// transaction is there to be read, and nobody may be told that it is done.
+func TestUnreplicated(t *testing.T) {
+	t.Parallel()
+	lonely := pgtest.Start(t, migrated)
+	s := openStore(t, lonely.Database(t).App, Options{}, limits{acquire: 5 * time.Second, write: shortWrite, settle: shortSettle}, nil)
+	mustAccept(t, s, fixture(1))
+	if _, err := lonely.SQL("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'; SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
+	for settled := false; !settled; { // the server's processes read it when they get to it
+		if _, err := s.main.one(t.Context(), `SELECT current_setting('synchronous_standby_names') = 'standby'`, nil, &settled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := s.Accept(t.Context(), fixture(2))
+	if _, open := errors.AsType[*unknownError](err); !open {
+		t.Errorf("Accept: %v", err)
+	}
+	mustLookup(t, s, "r-2")
+	if _, first, err := s.Accept(t.Context(), fixture(2)); err == nil {
+		t.Errorf("Accept again: first %t and no error", first)
+	}
+
+	// An operator may cut the wait short: the server warns, and says COMMIT as if nothing were.
+	cut := make(chan error, 1)
+	go func() {
+		_, _, err := s.Accept(t.Context(), fixture(3))
+		cut <- err
+	}()
+	for cancelled := ""; cancelled == ""; {
+		if cancelled, err = lonely.SQL("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-cut; !errors.Is(err, errUnreplicated) {
+		t.Errorf("Accept whose wait was cut short: %v", err)
+	}
+}
+
+// TestStampsTellWritersApart has two writers make one and the same change: only one of them believes that it did.
+func TestStampsTellWritersApart(t *testing.T) {
+	s, _ := newStore(t)
+	r := mustAccept(t, s, fixture(1))
+	same, err := r.Send(gateway.Dispatcher(start, nil), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, s, same, nil)
+	other := &change{Change: same, stamp: newStamp()}
+	if mine, err := other.foundBy(t.Context(), s.main.one); mine || err != nil {
+		t.Errorf("another's move is mine: %t, %v", mine, err)
+	}
+	lease := same.Refund().Lease(start.Add(time.Hour))
+	r = mustApply(t, s, lease, nil)
+	other = &change{Change: lease, stamp: newStamp()}
+	if mine, err := other.foundBy(t.Context(), s.main.one); mine || err != nil {
+		t.Errorf("another's lease is mine: %t, %v", mine, err)
+	}
+	mustApply(t, s, r.Lease(start.Add(time.Hour)), nil)
+	if _, err := other.foundBy(t.Context(), s.main.one); !errors.Is(err, errCantTell) {
+		t.Errorf("a lease that was written over: %v", err)
+	}
+	a := &acceptance{Acceptance: fixture(1), stamp: newStamp()}
+	if mine, err := a.foundBy(t.Context(), s.main.one); mine || err != nil {
+		t.Errorf("another's accept is mine: %t, %v", mine, err)
+	}
+	u := &updating{customer: "c-9", stamp: newStamp()}
+	if _, err := s.Update(t.Context(), start, "c-9", func(r otp.Record) (otp.Record, error) { r.Failures++; return r, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.foundBy(t.Context(), s.main.one); !errors.Is(err, errCantTell) {
+		t.Errorf("another's first record: %v", err)
+	}
+}
+
+// TestWritersContextLeaves has a client hang up in the middle of a write: it is carried through.
+func TestWritersContextLeaves(t *testing.T) {
+	s, _ := newStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Update(ctx, start, "c-1", func(r otp.Record) (otp.Record, error) {
+		cancel()
+		r.Failures++
+		return r, nil
+	})
+	got, read := s.Read(t.Context(), "c-1")
+	if err != nil || read != nil || got.Failures != 1 {
+		t.Errorf("Update: %v; %+v, %v", err, got, read)
+	}
+	if _, _, err := s.Accept(ctx, fixture(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Accept with a context that was done: %v", err)
+	}
+	if _, err := s.Lookup(t.Context(), "r-1"); !errors.Is(err, gateway.ErrNotFound) {
+		t.Errorf("after its caller was told that nothing was written: %v", err)
+	}
+}
