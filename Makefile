@@ -2,14 +2,14 @@
 
 SHELL       := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
-ROOMS       := $(wildcard cmd gateway bank otp internal)
+ROOMS       := $(wildcard cmd gateway bank otp internal configs)
 CONTRACT    := gateway/api/openapi.yaml
 # A build server never takes an answer from the test cache.
 FRESH       := $(if $(filter-out 0 false,$(CI)),-count=1)
 FUZZTIME    ?= 5s
 SEED        := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help setup test lint lint-go lint-openapi fuzz prove run openapi clean
+.PHONY: help setup test lint lint-go lint-openapi fuzz prove bench run up down openapi config clean
 help: ## list the tasks
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 
@@ -36,11 +36,24 @@ prove: ## the slow proofs (files with the build tag "prove"); SEED=n repeats a r
 	@echo "prove: seed $(SEED) (repeat with: make prove SEED=$(SEED))"
 	ISTIRDAD_SEED=$(SEED) go test -race -tags prove -count=1 -timeout 60m -run '^TestProve' -v ./...
 
+bench: setup ## speed and memory, each beside a floor that is measured in the same run
+	go test -run '^$$' -bench . -benchmem ./gateway/sqlite ./gateway/postgres ./internal/fleet
+
 run: ## the whole world on this machine; ARGS="-walk -polite" walks the path of a refund
 	go run ./cmd/sandbox $(ARGS)
+
+up: ## the product as a bank runs it, without Docker; ARGS are flags of cmd/sandbox
+	@.ci/up $(ARGS)
+
+down: ## stop what `make up` started and keep its data; ARGS=-v removes that too
+	@.ci/down $(ARGS)
 
 openapi: ## write the committed contract anew from the code
 	go test ./gateway/api -run TestOpenAPI -update
 
+config: ## write the shipped example of a configuration anew from the code
+	go test ./internal/config -run TestManual -update
+
 clean: ## remove what the tasks made
+	.ci/down -v
 	rm -rf .bin .ci/openapi/node_modules

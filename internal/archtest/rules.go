@@ -183,7 +183,7 @@ var Top = []string{
 	"bank", "cmd", "configs", "gateway", "internal", "otp",
 	"README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "Dockerfile", "docker-compose.yml",
 	"go.mod", "go.sum", ".ci", ".golangci.yml", ".gitignore", ".gitattributes", ".dockerignore", ".editorconfig",
-	".git", ".bin", ".idea", ".vscode", // of one machine only; git knows none of them
+	".git", ".bin", ".run", ".idea", ".vscode", // of one machine only; git knows none of them
 }
 
 // Meaningless are the package names that say where code was put, not what it

@@ -84,6 +84,19 @@ func (c Config) ready(w http.ResponseWriter, r *http.Request) {
 	write(w, status, answer)
 }
 
+// Holds is what /readyz goes by, one by one: whether each check, the clocks and the breakers hold. A database whose
+// clock differs answers, so there it is the clocks that don't hold and nothing else.
+func (c Config) Holds(ctx context.Context) map[string]bool {
+	holds := map[string]bool{reasonClockSkew: true, reasonCoreBreaker: !c.cutOff()}
+	for name := range c.Checks {
+		holds[name] = true
+	}
+	for _, reason := range c.failing(ctx) {
+		holds[reason] = false
+	}
+	return holds
+}
+
 type readiness struct {
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons"`

@@ -154,6 +154,24 @@ func TestReadyWithoutTheCore(t *testing.T) {
 	}
 }
 
+// TestHolds: what /readyz goes by, as a scrape is told it. A clock that differs isn't a database that is gone.
+func TestHolds(t *testing.T) {
+	c := quiet(ops.Config{
+		Checks:   map[string]func(context.Context) error{"redis": fails, "database": skewed},
+		Breakers: func() map[string]string { return map[string]string{"submit": "open"} },
+	})
+	want := map[string]bool{"database": true, "redis": false, "clock_skew": false, "core_breaker": false}
+	if got := c.Holds(t.Context()); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	c = quiet(ops.Config{Checks: map[string]func(context.Context) error{"redis": holds, "database": holds}})
+	for reason, ok := range c.Holds(t.Context()) {
+		if !ok {
+			t.Errorf("%s doesn't hold", reason)
+		}
+	}
+}
+
 func TestStopping(t *testing.T) {
 	c := ops.Config{Checks: map[string]check{"database": holds}, Stopping: func() bool { return true }}
 	status, body := ask(t, c, "/readyz")

@@ -134,7 +134,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	if err != nil {
 		return nil, err
 	}
-	g.ops = ops.New(ops.Config{
+	listener := ops.Config{
 		Identity: who, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
 		Breakers: func() map[string]string { return breakers(core) },
 		Routes:   func() map[string]bool { return map[string]bool{"http": route.Healthy()} },
@@ -142,8 +142,10 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 			"database": store.Check,
 			"redis":    func(ctx context.Context) error { return redisstore.Ping(ctx, redis) },
 		},
-	})
+	}
+	g.ops = ops.New(listener)
 	c.watch(core, store, redis)
+	c.Telemetry.WatchReadiness(listener.Holds)
 	return g, nil
 }
 

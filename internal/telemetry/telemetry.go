@@ -41,9 +41,10 @@ type Telemetry struct {
 	calls    *Calls
 	dispatch *Dispatch
 
-	guards  *guards
-	pools   *pools
-	refunds *refunds
+	guards    *guards
+	pools     *pools
+	refunds   *refunds
+	readiness *readiness
 }
 
 // scope names this repository's instrumentation in its spans.
@@ -59,11 +60,11 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry(), release: func() {}}
 	t.requests, t.calls, t.dispatch = newRequests(), newCalls(), newDispatch()
-	t.guards, t.pools, t.refunds = newGuards(), newPools(), newRefunds()
+	t.guards, t.pools, t.refunds, t.readiness = newGuards(), newPools(), newRefunds(), newReadiness()
 	exports := newExports()
 	err := t.register(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(c), t.requests, t.calls, t.dispatch, t.guards, t.pools, t.refunds, exports,
+		buildInfo(c), t.requests, t.calls, t.dispatch, t.guards, t.pools, t.refunds, t.readiness, exports,
 	)
 	if err != nil {
 		return nil, err

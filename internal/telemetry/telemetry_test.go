@@ -119,6 +119,7 @@ func TestWhatIsTold(t *testing.T) {
 			"redis":  {Idle: 4},
 		}
 	})
+	tel.WatchReadiness(func(context.Context) map[string]bool { return map[string]bool{"database": true, "clock_skew": false} })
 	all := scrape(t, tel)
 	for _, standard := range []string{"go_goroutines", "process_cpu_seconds_total"} {
 		if all[standard] == "" {
@@ -133,7 +134,9 @@ func TestWhatIsTold(t *testing.T) {
 		`istirdad_dispatch_attempt_duration_seconds_bucket{state="sending",le="10"}`:                                 "1",
 	})
 	want := map[string]string{
-		`istirdad_http_requests_in_flight`: "1",
+		`istirdad_ready{reason="clock_skew"}`: "0",
+		`istirdad_ready{reason="database"}`:   "1",
+		`istirdad_http_requests_in_flight`:    "1",
 		`istirdad_http_requests_total{code="not_found",method="GET",route="/v1/refunds/:refund_id",status="404"}`: "1",
 		`istirdad_http_request_duration_seconds_count{method="GET",route="/v1/refunds/:refund_id"}`:               "1",
 		`istirdad_http_request_duration_seconds_sum{method="GET",route="/v1/refunds/:refund_id"}`:                 "0.02",

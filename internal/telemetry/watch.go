@@ -196,3 +196,38 @@ func (r *refunds) ask(read func(context.Context) (Book, error)) (Book, error) {
 		return Book{}, ctx.Err()
 	}
 }
+
+// WatchReadiness asks at every scrape what must hold for the gateway to be ready, by reason. read must heed its context,
+// which ends after 2 s.
+func (t *Telemetry) WatchReadiness(read func(context.Context) map[string]bool) { t.readiness.set(read) }
+
+func newReadiness() *readiness {
+	return &readiness{
+		ready: prometheus.NewDesc("istirdad_ready", "1 when that holds for the gateway to be ready, 0 when it doesn't.", []string{"reason"}, nil),
+	}
+}
+
+type readiness struct {
+	watch[func(context.Context) map[string]bool]
+	ready *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (r *readiness) Describe(ch chan<- *prometheus.Desc) { ch <- r.ready }
+
+// Collect implements prometheus.Collector.
+func (r *readiness) Collect(ch chan<- prometheus.Metric) {
+	read := r.read.Load()
+	if read == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readMax)
+	defer cancel()
+	for reason, holds := range (*read)(ctx) {
+		is := 0.0
+		if holds {
+			is = 1
+		}
+		ch <- prometheus.MustNewConstMetric(r.ready, prometheus.GaugeValue, is, reason)
+	}
+}

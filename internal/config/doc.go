@@ -1,0 +1,28 @@
+// Package config is the file that a gateway is started with, and nothing else decides what it does.
+//
+// [Config] is the manual: every key, with its unit, its default and its range, is a field with a comment. From those
+// comments configs/gateway.example.yaml is made, and a test fails when the two differ.
+//
+// # Where a value comes from
+//
+// First the defaults ([Default]), then the YAML file, then the environment. A key is overridden by the variable
+// ISTIRDAD_ and its path in capitals: listen.channel by ISTIRDAD_LISTEN_CHANNEL. Lists are separated by commas there
+// ("2026-03-20,2026-03-21"), pairs are written id:value. Both places are read strictly: a key that doesn't exist, a key
+// that is said twice, a value of the wrong type and a variable that overrides nothing are errors, because a limit that
+// was misspelt is a limit that isn't there. (Kubernetes makes such variables by itself for a service called istirdad:
+// set enableServiceLinks to false.)
+//
+// # Secrets
+//
+// A [Secret] is given as the key itself, or as the path of a file that holds it, under the key with _file at its end;
+// one newline at the end of the file is not part of it. Nobody but its owner may be able to write such a file, and in
+// production not everybody may be able to read it. A Secret prints, logs and marshals masked. No error repeats a value,
+// secret or not: a password is easily pasted one line too high.
+//
+// A relative path, of a secret or of anything else, starts at the folder of the configuration file.
+//
+// # What is refused
+//
+// [Load] refuses what is half configured, and tells everything that is wrong at once. What environment: production asks
+// for on top of that stands in production.go, one line per rule.
+package config

@@ -1,0 +1,230 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// fileMax bounds the configuration and every file that it names, in bytes.
+const fileMax = 256 << 10
+
+// Load reads the file, then the variables of environ ("NAME=value", as [os.Environ] has them) that begin with ISTIRDAD_,
+// then the files of the secrets. It returns no configuration that could not be served, and an error that tells all that is
+// wrong, a line each: where, which key, why. No line repeats a value.
+func Load(path string, environ []string) (Config, error) {
+	l := read(path, environ)
+	if !l.unread {
+		for _, leaf := range l.leaves {
+			if leaf.key != "database.migrate_url" || l.config.Database.MigrateOnStart {
+				l.readSecret(leaf)
+			}
+		}
+		l.check()
+	}
+	if err := l.err(); err != nil {
+		return Config{}, err
+	}
+	return l.config, nil
+}
+
+// LoadDatabase reads the same file for "gateway migrate", which needs the database's owner and nothing else: of the
+// secrets only that one's file is read, and of the other sections only the form is checked. Likewise Load leaves the
+// owner's alone unless serve is to migrate, so that neither needs to be trusted with what is the other's.
+func LoadDatabase(path string, environ []string) (Database, error) {
+	l := read(path, environ)
+	if !l.unread {
+		l.readSecret(l.leaf("database.migrate_url"))
+		if !l.knowsOwner() {
+			l.readSecret(l.leaf("database.url"))
+		}
+		l.checkEnvironment()
+		l.checkMigration()
+	}
+	if err := l.err(); err != nil {
+		return Database{}, err
+	}
+	return l.config.Database, nil
+}
+
+// loader gathers a configuration and everything that is wrong with it.
+type loader struct {
+	config   Config
+	path     string            // of the file, as it was given
+	leaves   []leaf            // of config
+	said     map[string]string // where each key that was said was said: "gateway.yaml:12", "ISTIRDAD_LISTEN_CHANNEL"
+	failed   map[string]bool   // keys of which something was told already
+	unread   bool              // the file isn't known, so what it doesn't say isn't worth telling
+	problems []error
+}
+
+func read(path string, environ []string) *loader {
+	l := &loader{config: Default(), path: path, said: map[string]string{}, failed: map[string]bool{}}
+	l.leaves = leaves(&l.config)
+	text, info, err := readFile(path)
+	if err != nil {
+		l.unread = true
+		l.problems = []error{fmt.Errorf("%s: %w", path, err)}
+		return l
+	}
+	l.readYAML(text)
+	inside := l.holdsSecret()
+	l.readEnvironment(environ)
+	l.resolvePaths()
+	if why := exposed(info, l.config.Environment); inside && why != "" {
+		l.problems = append(l.problems, fmt.Errorf("%s: it holds a secret and %s", path, why))
+	}
+	return l
+}
+
+func (l *loader) err() error { return errors.Join(l.problems...) }
+
+// bad notes what is wrong with a key, of which one thing is enough.
+func (l *loader) bad(key, why string, args ...any) {
+	if l.failed[key] {
+		return
+	}
+	l.failed[key] = true
+	l.problems = append(l.problems, fmt.Errorf("%s: %s: %s", l.where(key), key, fmt.Sprintf(why, args...)))
+}
+
+// where a key was said; the file, when nobody said it.
+func (l *loader) where(key string) string {
+	for _, k := range []string{key, partner(key)} {
+		if where, found := l.said[k]; found {
+			return where
+		}
+	}
+	return l.path
+}
+
+func (l *loader) holdsSecret() bool {
+	for _, leaf := range l.leaves {
+		if leaf.value.Type() == secretType && !leaf.value.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// resolvePaths lets relative paths start at the folder of the configuration file.
+func (l *loader) resolvePaths() {
+	absolute := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(filepath.Dir(l.path), path)
+	}
+	for _, leaf := range l.leaves {
+		switch value := leaf.value.Addr().Interface().(type) {
+		case *string:
+			if strings.HasSuffix(leaf.key, fileSuffix) {
+				*value = absolute(*value)
+			}
+		case *map[string]string:
+			if strings.HasSuffix(leaf.key, fileSuffix+"s") {
+				for id, path := range *value {
+					(*value)[id] = absolute(path)
+				}
+			}
+		}
+	}
+}
+
+// knowsOwner tells whether the database's owner was named, if only by a file that can't be read.
+func (l *loader) knowsOwner() bool {
+	return l.config.Database.MigrateURL != "" || l.failed["database.migrate_url"]
+}
+
+// leaf is the key of that name, or none.
+func (l *loader) leaf(key string) leaf {
+	for _, leaf := range l.leaves {
+		if leaf.key == key {
+			return leaf
+		}
+	}
+	return leaf{}
+}
+
+// readSecret gives a key that is a secret what is in its file.
+func (l *loader) readSecret(secret leaf) {
+	if secret.value.Type() != secretType {
+		return
+	}
+	file := partner(secret.key)
+	path := l.leaf(file).value.String()
+	switch {
+	case path == "":
+	case !secret.value.IsZero():
+		l.bad(secret.key, "it is given twice, here and by %s (%s)", file, l.where(file))
+	default:
+		text, err := secretFile(path, l.config.Environment)
+		if err != nil {
+			l.bad(file, "%v", err)
+			l.failed[secret.key] = true
+		}
+		secret.value.SetString(text)
+	}
+}
+
+// secretFile reads the file of a secret, which may end in one newline that isn't part of it.
+func secretFile(path string, e Environment) (string, error) {
+	text, info, err := readFile(path)
+	if err != nil {
+		return "", err
+	}
+	if why := exposed(info, e); why != "" {
+		return "", fmt.Errorf("the file %s", why)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if secret == "" {
+		return "", errors.New("the file is empty")
+	}
+	return secret, nil
+}
+
+// exposed is why a file can't be trusted with a secret, "" when it can.
+func exposed(info fs.FileInfo, e Environment) string {
+	mode := info.Mode().Perm()
+	switch {
+	case os.PathSeparator == '\\': // Windows says the same mode of every file
+		return ""
+	case mode&0o022 != 0:
+		return fmt.Sprintf("can be written by others than its owner (mode %04o; 0600 or 0400 is right)", mode)
+	case e == Production && mode&0o004 != 0:
+		return fmt.Sprintf("can be read by everybody (mode %04o; in production 0600, 0400 or 0440 is right)", mode)
+	}
+	return ""
+}
+
+// readFile reads a file that somebody wrote down. Its errors don't repeat the path: it may be the secret itself, put
+// under the wrong key.
+func readFile(path string) ([]byte, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, nil, errors.New("the path doesn't lead to a file")
+	case info.Size() > fileMax:
+		return nil, nil, fmt.Errorf("the file has more than %d KiB", fileMax>>10)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	return text, info, nil
+}
+
+func unreadable(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return fmt.Errorf("the file can't be read: %w", number)
+	}
+	return errors.New("the file can't be read")
+}

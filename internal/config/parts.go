@@ -1,0 +1,202 @@
+package config
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/bank/corebanking"
+	"github.com/istirdad/istirdad/bank/identity"
+	"github.com/istirdad/istirdad/gateway/api"
+	"github.com/istirdad/istirdad/gateway/postgres"
+	"github.com/istirdad/istirdad/gateway/refundcore"
+	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/internal/program"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/internal/seal"
+	"github.com/istirdad/istirdad/internal/telemetry"
+	"github.com/istirdad/istirdad/otp"
+	"github.com/istirdad/istirdad/otp/redisstore"
+	"github.com/istirdad/istirdad/otp/sms"
+	"github.com/istirdad/istirdad/otp/sms/httpsms"
+)
+
+// Program is what the gateway is made of, its stores and its telemetry aside. It reads the files of certificates.
+func (c Config) Program(log *slog.Logger) (program.Config, error) {
+	pepper, pepperErr := decodeKey(c.Keys.Pepper)
+	key, keyErr := signingKey(c.Core.Key)
+	coreKeys, coreKeysErr := publicKeys(c.Core.CoreKeys, c.Core.CoreKeyFiles)
+	coreTLS, coreErr := c.neighbour(c.Core.CAFile, c.Core.ClientCertFile, c.Core.ClientKeyFile)
+	bankTLS, bankErr := c.neighbour(c.Bank.CAFile, c.Bank.ClientCertFile, c.Bank.ClientKeyFile)
+	smsTLS, smsErr := c.neighbour(c.SMS.CAFile, "", "")
+	if err := errors.Join(
+		about("keys.pepper", pepperErr), about("core.key", keyErr), about("core.core_keys", coreKeysErr),
+		about("core", coreErr), about("bank", bankErr), about("sms", smsErr),
+	); err != nil {
+		return program.Config{}, err
+	}
+	production := c.Environment == Production
+	return program.Config{
+		Terms:  c.terms(),
+		Pepper: pepper,
+		Policy: otp.DefaultPolicy(),
+		Identity: identity.Config{
+			Issuer: c.Bank.Issuer, Timeout: c.Bank.Timeout, TLS: bankTLS, RefuseSandbox: production,
+		},
+		CoreBanking: corebanking.Config{
+			URL: c.Bank.URL, Timeout: c.Bank.Timeout, TLS: bankTLS, RefuseSandbox: production,
+		},
+		Core: refundcore.Config{
+			BaseURL: c.Core.URL, KeyID: c.Core.KeyID, Key: key, CoreKeys: coreKeys,
+			CallbackAuthority: c.Core.CallbackAuthority,
+			SubmitTimeout:     c.Core.SubmitTimeout, StatusTimeout: c.Core.StatusTimeout,
+			InquiryTimeout: c.Core.InquiryTimeout,
+			TLS:            coreTLS, RefuseSandbox: production, Log: log,
+		},
+		SMS: httpsms.Config{
+			URL: c.SMS.URL, Sender: c.SMS.Sender, Authorization: string(c.SMS.Authorization), Timeout: c.SMS.Timeout,
+			Brand: sms.Brand{
+				Channel: moi.Name{AR: c.SMS.ChannelName.AR, EN: c.SMS.ChannelName.EN}, WebOTPHost: c.SMS.WebOTPHost,
+			},
+			TLS: smsTLS,
+		},
+		Menu: api.DefaultMenu(),
+		Log:  log,
+	}, nil
+}
+
+func (c Config) terms() bank.Terms {
+	holidays := map[saudi.Date]bool{}
+	for _, day := range c.Terms.Holidays {
+		holidays[day] = true
+	}
+	return bank.Terms{
+		BankCode:         c.Bank.Code,
+		Calendar:         saudi.Calendar{Holidays: holidays, CutOff: c.Terms.CutOff},
+		PromiseDays:      c.Terms.PromiseDays,
+		ConfirmCodeAbove: c.Terms.ConfirmCodeAbove,
+		OnlineLimit:      c.Terms.OnlineLimit,
+		MobileRest:       c.Terms.MobileRest,
+	}
+}
+
+// neighbour is how TLS is spoken to somebody; nil when nothing is said about it.
+func (c Config) neighbour(caFile, certFile, keyFile string) (*tls.Config, error) {
+	if caFile == "" && certFile == "" {
+		return nil, nil
+	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pool, err := roots(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		secure.RootCAs = pool
+	}
+	if certFile != "" {
+		pair, certErr, keyErr := certificate(certFile, keyFile, c.Environment)
+		if err := errors.Join(about("client_cert_file", certErr), about("client_key_file", keyErr)); err != nil {
+			return nil, err
+		}
+		secure.Certificates = []tls.Certificate{pair}
+	}
+	return secure, nil
+}
+
+// ChannelTLS is what the channel listener speaks; nil without a certificate of its own.
+func (c Config) ChannelTLS() (*tls.Config, error) {
+	if c.Listen.CertFile == "" {
+		return nil, nil // somebody in front of it speaks TLS
+	}
+	pair, certErr, keyErr := certificate(c.Listen.CertFile, c.Listen.KeyFile, c.Environment)
+	if err := errors.Join(about("listen.cert_file", certErr), about("listen.key_file", keyErr)); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"},
+	}, nil
+}
+
+// Sealer seals what is stored under the key of today, and opens what was sealed under the retired ones.
+func (c Config) Sealer() (*seal.Sealer, error) {
+	current, err := decodeKey(c.Keys.Seal)
+	if err != nil {
+		return nil, about("keys.seal", err)
+	}
+	var retired []seal.Option
+	for _, id := range slices.Sorted(maps.Keys(c.Keys.SealRetiredFiles)) {
+		text, err := secretFile(c.Keys.SealRetiredFiles[id], c.Environment)
+		if err != nil {
+			return nil, fmt.Errorf("a retired key: %w", err)
+		}
+		former, err := decodeKey(Secret(text))
+		if err != nil {
+			return nil, fmt.Errorf("a retired key: %w", err)
+		}
+		retired = append(retired, seal.WithRetired(id, former))
+	}
+	return seal.New(c.Keys.SealID, current, retired...)
+}
+
+// RedisOptions say where Redis is.
+func (c Config) RedisOptions() (redisstore.Options, error) {
+	r := c.Redis
+	o := redisstore.Options{
+		Addrs: r.Addresses, Cluster: r.Cluster, MasterName: r.MasterName,
+		Username: r.Username, Password: string(r.Password),
+		SentinelUsername: r.SentinelUsername, SentinelPassword: string(r.SentinelPassword),
+	}
+	if r.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if r.URL != "" {
+		var err error
+		if o, err = redisURL(r.URL); err != nil {
+			return redisstore.Options{}, about("redis.url", err)
+		}
+	}
+	if o.TLS != nil && r.CAFile != "" {
+		pool, err := roots(r.CAFile)
+		if err != nil {
+			return redisstore.Options{}, about("redis.ca_file", err)
+		}
+		o.TLS.RootCAs = pool
+	}
+	o.PoolSize, o.CommandTimeout = r.Pool, r.CommandTimeout
+	return o, nil
+}
+
+// PostgresOptions say how the database is used.
+func (c Config) PostgresOptions(log *slog.Logger) postgres.Options {
+	return postgres.Options{
+		Pool: c.Database.Pool, ClaimPool: c.Database.DispatchPool, RequireRestricted: c.Environment == Production, Log: log,
+	}
+}
+
+// OwnerURL is the database as its owner; as everybody, where nobody else was named.
+func (d Database) OwnerURL() Secret { return cmp.Or(d.MigrateURL, d.URL) }
+
+// TelemetryConfig says who tells, and where traces go.
+func (c Config) TelemetryConfig(version string) telemetry.Config {
+	instance := c.Telemetry.Instance
+	if instance == "" {
+		instance, _ = os.Hostname() // a machine without a name is told apart by its address
+	}
+	return telemetry.Config{
+		Version: version, Instance: instance, TracesURL: c.Telemetry.TracesURL, TraceRatio: c.Telemetry.TraceRatio,
+	}
+}
+
+// about names the key that an error is about.
+func about(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
