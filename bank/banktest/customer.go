@@ -20,6 +20,7 @@ type Customer struct {
 	w      *World
 	person sandbox.Person // as of the sign-in
 	read   *atomic.Int64  // number of the SMS whose code Code returned last
+	via    string         // the gateway that all calls go to; empty: each in turn
 }
 
 // Customer signs a person in by the password grant. Each call is a new session.
@@ -27,7 +28,7 @@ func (w *World) Customer(user string) *Customer {
 	w.t.Helper()
 	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {sandbox.Password}}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	r, err := w.send(http.MethodPost, w.URLs().Bank+"/token", header, form.Encode())
+	r, err := w.send(http.MethodPost, w.urls.Bank+"/token", header, form.Encode())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func (w *World) Customer(user string) *Customer {
 	r.Want(http.StatusOK).JSON(&granted)
 	c := &Customer{Token: granted.AccessToken, w: w, person: w.person(user), read: new(atomic.Int64)}
 	if mobile := c.person.Mobile; mobile != "" {
-		if inbox := w.sandbox.Phone().Messages(mobile); len(inbox) > 0 {
+		if inbox := w.SMS(mobile); len(inbox) > 0 {
 			c.read.Store(inbox[0].ID) // codes of earlier sessions are none of this one's
 		}
 	}
@@ -48,6 +49,13 @@ func (w *World) Customer(user string) *Customer {
 func (c *Customer) In(w *World) *Customer {
 	there := *c
 	there.w = w
+	return &there
+}
+
+// Via is the same session, all of whose calls go to the gateway at that URL instead of to each in turn.
+func (c *Customer) Via(gateway string) *Customer {
+	there := *c
+	there.via = gateway
 	return &there
 }
 
@@ -68,11 +76,19 @@ func (c *Customer) Try(method, path string, body any, header ...string) (*Respon
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}
-	r, err := c.w.send(method, c.w.URLs().Gateway+path, h, body)
-	if err == nil {
-		c.w.hear(r)
+	gateway := c.via
+	if gateway == "" {
+		gateway = c.w.gateway()
 	}
-	return r, err
+	r, err := c.w.send(method, gateway+path, h, body)
+	if err != nil {
+		return nil, err
+	}
+	c.w.hear(r)
+	if c.w.elsewhere && r.Status == http.StatusAccepted && method == http.MethodPost && strings.HasSuffix(path, "/confirm") {
+		c.w.tell(r)
+	}
+	return r, nil
 }
 
 // Prove is steps 3 and 4: it asks for a code, reads it from the phone and enters it.
@@ -100,18 +116,22 @@ func (c *Customer) Challenge(body any) string {
 
 var codeInSMS = regexp.MustCompile(`^[^\n]*:(\d{6,8})\n`)
 
-// smsMax is how long Code waits for an SMS.
-const smsMax = 10 * time.Second
+const (
+	smsMax   = 10 * time.Second // how long Code waits for an SMS
+	smsEvery = 20 * time.Millisecond
+)
 
 // Code is the newest code on the customer's phone that Code hasn't returned before; it waits for one to arrive.
 func (c *Customer) Code() string {
 	c.w.t.Helper()
-	ctx, cancel := context.WithTimeout(c.w.t.Context(), smsMax)
-	defer cancel()
-	mobile, after := c.person.Mobile, c.read.Load()
-	for {
-		for _, sms := range c.w.sandbox.Phone().Messages(mobile) { // newest first
-			if sms.ID <= after {
+	if c.person.Mobile == "" {
+		c.w.t.Fatalf("%s has no phone", c.User())
+	}
+	tick := time.NewTicker(smsEvery)
+	defer tick.Stop()
+	for began := time.Now(); ; {
+		for _, sms := range c.w.SMS(c.person.Mobile) { // newest first
+			if sms.ID <= c.read.Load() {
 				break
 			}
 			if found := codeInSMS.FindStringSubmatch(sms.Text); found != nil {
@@ -119,14 +139,10 @@ func (c *Customer) Code() string {
 				return found[1]
 			}
 		}
-		last, err := c.w.sandbox.Phone().Wait(ctx, mobile, after)
-		if err != nil {
-			c.w.t.Fatalf("no SMS with a code reached %s: %v", c.User(), err)
+		if time.Since(began) > smsMax {
+			c.w.t.Fatalf("no SMS with a code reached %s within %v", c.User(), smsMax)
 		}
-		after = last.ID - 1
-		if codeInSMS.FindString(last.Text) == "" {
-			after = last.ID
-		}
+		<-tick.C
 	}
 }
 
@@ -246,6 +262,7 @@ func (c *Customer) Await(id, status string) Refund {
 // Requests are those that the customer paid or benefits from, as the core's book has them now.
 func (c *Customer) Requests() []sandbox.PersonRequest {
 	c.w.t.Helper()
+	c.w.People() // anew
 	return c.w.person(c.User()).Requests
 }
 
@@ -257,14 +274,3 @@ func (c *Customer) IDNumber() string { return c.person.IDNumber }
 
 // User is whom the customer signed in as.
 func (c *Customer) User() string { return c.person.User }
-
-func (w *World) person(user string) sandbox.Person {
-	w.t.Helper()
-	for _, p := range w.sandbox.People() {
-		if p.User == user {
-			return p
-		}
-	}
-	w.t.Fatalf("nobody is called %s", user)
-	return sandbox.Person{}
-}

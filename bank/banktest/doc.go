@@ -13,6 +13,9 @@
 // Exact asks the sandbox's referee whether anything was lost, doubled or lied about. The world is polite unless it is
 // started Hostile.
 //
+// The stores are embedded unless the world is started on real [Servers]. [Attach] is for a world that runs in processes of
+// its own, the stand-ins in one and any number of gateways in others: everything else here is the same for it.
+//
 // Helpers fail the test themselves. They stop it, too, so they belong on the test's own goroutine; [World.Together]
 // runs many at once and hands each a World whose helpers stop that goroutine alone. No failure prints a token or a
 // code.

@@ -74,6 +74,7 @@ func TestArguments(t *testing.T) {
 		"argument after":     {"-polite", "now"},
 		"value of no number": {"-crowd", "many"},
 		"no address":         {"-gateway", "127.0.0.1:none"},
+		"no gateway to walk": {"-gateway", "off", "-database-url", "postgres://127.0.0.1:1/x", "-redis-url", "redis://127.0.0.1:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := run(t.Context(), append([]string{"-walk"}, args...), io.Discard, io.Discard); err == nil {
@@ -88,7 +89,8 @@ func TestHelp(t *testing.T) {
 	if err := run(t.Context(), []string{"-h"}, io.Discard, &stderr); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("-h ends with %v", err)
 	}
-	for _, name := range []string{"gateway", "ops", "core", "bank", "control", "data", "seed", "polite", "crowd", "walk", "print-json"} {
+	for _, name := range []string{"gateway", "ops", "core", "bank", "control", "data", "seed", "polite", "crowd", "walk", "print-json",
+		"database-url", "redis-url", "callback", "write-config"} {
 		if !strings.Contains(stderr.String(), "-"+name) {
 			t.Errorf("-h doesn't tell of -%s", name)
 		}
@@ -97,6 +99,7 @@ func TestHelp(t *testing.T) {
 
 // running is the program with -print-json on free ports.
 type running struct {
+	line   string // on stdout
 	urls   sandbox.URLs
 	stderr *bytes.Buffer // to be read after stop
 	stop   func() (rest string)
@@ -108,11 +111,12 @@ func begin(t *testing.T, args ...string) *running {
 	r := &running{stderr: new(bytes.Buffer)}
 	out, stdout := io.Pipe()
 	done := make(chan error, 1)
+	all := []string{"-print-json"}
 	for _, name := range []string{"gateway", "ops", "core", "bank", "control"} {
-		args = append(args, "-"+name, "127.0.0.1:0")
+		all = append(all, "-"+name, "127.0.0.1:0")
 	}
 	go func() {
-		err := run(ctx, append(args, "-print-json"), stdout, r.stderr)
+		err := run(ctx, append(all, args...), stdout, r.stderr)
 		stdout.CloseWithError(io.EOF)
 		done <- err
 	}()
@@ -122,6 +126,7 @@ func begin(t *testing.T, args ...string) *running {
 		cancel()
 		t.Fatalf("no line on stdout: %v, %v", err, <-done)
 	}
+	r.line = line
 	decoder := json.NewDecoder(strings.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r.urls); err != nil {

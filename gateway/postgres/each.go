@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	selectAfter = selectRefund + `WHERE id > $1 ORDER BY id LIMIT $2`
-	// eachPage is how many refunds Each holds at a time.
+	afterID      = ` WHERE id > $1 ORDER BY id LIMIT $2`
+	selectAfter  = selectRefund + afterID
+	selectStates = `SELECT id, reference, state FROM refunds` + afterID
+	// eachPage is how many refunds Each and States hold at a time.
 	eachPage = 500
 )
 
@@ -20,11 +22,33 @@ func (s *Store) Each(ctx context.Context, visit func(gateway.Refund) error) erro
 }
 
 func (s *Store) each(ctx context.Context, size int, visit func(gateway.Refund) error) error {
-	page := make([]gateway.Refund, 0, size)
-	for last := ""; ; last = page[len(page)-1].ID {
+	return pages(ctx, s.main, selectAfter, size, s.scanRefund, func(r gateway.Refund) string { return r.ID }, visit)
+}
+
+// States is Each for whoever may know where refunds stand and not whose they are: it unseals nothing, so a store that was
+// opened with another key will do.
+func (s *Store) States(ctx context.Context, visit func(id, reference string, state gateway.State) error) error {
+	type standing struct {
+		id, reference string
+		state         gateway.State
+	}
+	scan := func(row scanner) (r standing, err error) {
+		err = row.Scan(&r.id, &r.reference, &r.state)
+		return r, err
+	}
+	return pages(ctx, s.main, selectStates, eachPage, scan, func(r standing) string { return r.id },
+		func(r standing) error { return visit(r.id, r.reference, r.state) })
+}
+
+// pages visits what a query finds behind an id, from the first id to the last.
+func pages[T any](ctx context.Context, p *pool, query string, size int, scan func(scanner) (T, error), id func(T) string,
+	visit func(T) error,
+) error {
+	page := make([]T, 0, size)
+	for last := ""; ; last = id(page[len(page)-1]) {
 		page = page[:0]
-		err := s.main.each(ctx, selectAfter, []any{last, size}, func(row scanner) error {
-			r, err := s.scanRefund(row)
+		err := p.each(ctx, query, []any{last, size}, func(row scanner) error {
+			r, err := scan(row)
 			page = append(page, r)
 			return err
 		})

@@ -45,7 +45,8 @@ func newPool(ctx context.Context, url, name string, size int, l limits, between 
 		return nil, errURL
 	}
 	config.MaxConns = int32(min(size, 1000))
-	config.MinConns, config.MinIdleConns = 0, 0
+	// All of them from the start: to open one takes longer than anybody waits for one.
+	config.MinConns, config.MinIdleConns = config.MaxConns, 0
 	config.MaxConnLifetime = 30 * time.Minute // so that connections find a server that is new, or back
 	config.MaxConnLifetimeJitter = 5 * time.Minute
 	config.MaxConnIdleTime = 5 * time.Minute

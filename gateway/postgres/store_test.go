@@ -123,6 +123,36 @@ func TestEach(t *testing.T) {
 	}
 }
 
+// TestStates: where refunds stand can be read by whoever can't read whose they are.
+func TestStates(t *testing.T) {
+	s, db := newStore(t)
+	want := map[string]gateway.State{}
+	for n := range 5 {
+		r := mustAccept(t, s, fixture(n))
+		want[r.ID+" "+r.Reference] = r.State
+	}
+	stranger, err := seal.New("other", bytes.Repeat([]byte("o"), seal.MasterLen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blind, err := Open(t.Context(), db.App, stranger, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = blind.Close() })
+	got := map[string]gateway.State{}
+	err = blind.States(t.Context(), func(id, reference string, state gateway.State) error {
+		got[id+" "+reference] = state
+		return nil
+	})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("States: %v\n%s", err, diff)
+	}
+	if err := blind.Each(t.Context(), func(gateway.Refund) error { return nil }); err == nil {
+		t.Error("a stranger read whose refunds they are")
+	}
+}
+
 // TestTwoGateways has two stores on one database: what must have one winner has one over both.
 func TestTwoGateways(t *testing.T) {
 	one, db := newStore(t)

@@ -61,9 +61,9 @@ func TestPeopleListed(t *testing.T) {
 }
 
 // TestReset: back to the seed, also while customers are busy, and also out of a fault.
-func TestReset(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t, banktest.Crowd(24))
+func TestReset(t *testing.T) { inProcess(t, 24, resetAmidAll) }
+
+func resetAmidAll(t *testing.T, w *banktest.World) {
 	all := crowd(w, 24, 1)
 	w.Fault("effect_then_hang", banktest.Call("submit"), banktest.Rate(0.3))
 	w.Fault("stop", banktest.Call("credit"))
@@ -107,7 +107,7 @@ func isAtItsStart(t *testing.T, w *banktest.World) {
 			t.Errorf("after a reset %s is %s", path, got)
 		}
 	}
-	for _, p := range w.Sandbox().People() {
+	for _, p := range w.People() {
 		for _, r := range p.Requests {
 			if p.User[0] == 'c' && r.State != "available" {
 				t.Errorf("after a reset %s is %s", r.RequestID, r.State)
@@ -117,9 +117,9 @@ func isAtItsStart(t *testing.T, w *banktest.World) {
 }
 
 // TestForgive clears the SMS budget and the block of one customer.
-func TestForgive(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestForgive(t *testing.T) { inProcess(t, 0, forgiveOne) }
+
+func forgiveOne(t *testing.T, w *banktest.World) {
 	c := w.Customer("p01")
 	ask := object{"purpose": "profile"}
 	c.Do(http.MethodPost, "/v1/otp/challenges", ask).Want(201)

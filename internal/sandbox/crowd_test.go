@@ -111,8 +111,11 @@ func summary(t *testing.T, w *banktest.World) (s struct {
 // sent with effect twice, and all is credited after the core is back.
 func TestCoreStopped(t *testing.T) {
 	t.Parallel()
+	coreStopped(t, embedded.start(t, 200))
+}
+
+func coreStopped(t *testing.T, w *banktest.World) {
 	const outage = time.Minute
-	w := banktest.Start(t, banktest.Crowd(200))
 	all := crowd(w, 200, 1)
 	confirmAll(w, all, func(w *banktest.World, answered int) {
 		if answered == 100 {
@@ -151,9 +154,9 @@ func refusedMeanwhile(t *testing.T, a asked) {
 
 // TestAwkwardCore: everything that can go wrong with an answer goes wrong often. Nothing is lost, doubled or lied
 // about. (A send that had no effect is left to TestProveHostileCore: it rightly takes minutes before it goes again.)
-func TestAwkwardCore(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t, banktest.Crowd(40))
+func TestAwkwardCore(t *testing.T) { inProcess(t, 40, awkwardCore) }
+
+func awkwardCore(t *testing.T, w *banktest.World) {
 	all := crowd(w, 40, 1)
 	for _, kind := range []string{"late", "reset_mid_answer", "slow_body", "malformed", "bad_signature", "unknown_state", "effect_then_hang"} {
 		w.Fault(kind, banktest.Call("submit"), banktest.Rate(0.15))

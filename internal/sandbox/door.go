@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -13,10 +14,11 @@ import (
 // door is one listener of the world that can be shut, so that connections are refused as by a machine that is down,
 // and opened again at the same address.
 type door struct {
-	name    string
-	handler http.Handler
-	log     *slog.Logger
-	address string
+	name      string
+	handler   http.Handler
+	log       *slog.Logger
+	address   string // where it listens
+	authority string // by what others call it
 
 	mu     sync.Mutex
 	server *http.Server // nil while shut
@@ -32,10 +34,39 @@ func listen(ctx context.Context, name, address string, log *slog.Logger) (*door,
 	if err != nil {
 		return nil, nil, err
 	}
-	return &door{name: name, address: l.Addr().String(), log: log}, l, nil
+	taken := l.Addr().String()
+	return &door{name: name, address: taken, authority: authority(address, taken), log: log}, l, nil
 }
 
-func (d *door) url() string { return "http://" + d.address }
+// authority is how others call the address that was taken: by the host's name if it was asked for by name, and by this
+// machine's if it is open on all sides. On another machine the name means what the number doesn't.
+func authority(asked, taken string) string {
+	host, _, err := net.SplitHostPort(asked)
+	if err != nil {
+		return taken
+	}
+	_, port, err := net.SplitHostPort(taken)
+	if err != nil {
+		return taken
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "", ip != nil && ip.IsUnspecified():
+		if host, err = os.Hostname(); err != nil {
+			return taken
+		}
+	case ip != nil:
+		return taken
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// url is where others find it; empty when there is no such door.
+func (d *door) url() string {
+	if d == nil {
+		return ""
+	}
+	return "http://" + d.authority
+}
 
 // serve answers on l from now on.
 func (d *door) serve(l net.Listener, h http.Handler) {

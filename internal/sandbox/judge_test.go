@@ -9,12 +9,12 @@ import (
 	"github.com/istirdad/istirdad/internal/sandboxcore"
 )
 
-// book is a gateway's book with the refunds that are put in.
-type book []gateway.Refund
+// written are a gateway's rows, those that are put in.
+type written []gateway.Refund
 
-func (b book) Each(_ context.Context, visit func(gateway.Refund) error) error {
-	for _, r := range b {
-		if err := visit(r); err != nil {
+func (w written) States(_ context.Context, visit func(id, reference string, state gateway.State) error) error {
+	for _, r := range w {
+		if err := visit(r.ID, r.Reference, r.State); err != nil {
 			return err
 		}
 	}
@@ -24,8 +24,8 @@ func (b book) Each(_ context.Context, visit func(gateway.Refund) error) error {
 // TestJudge: what the stand-ins of this tree would never do, and a referee must see all the same.
 func TestJudge(t *testing.T) {
 	const reference = "RF0123456789ABCDEF"
-	row := func(s gateway.State) book {
-		return book{{ID: "id", Reference: reference, State: s}}
+	row := func(s gateway.State) written {
+		return written{{ID: "id", Reference: reference, State: s}}
 	}
 	effect := func(released, returned int) sandboxcore.Effect {
 		return sandboxcore.Effect{RequestID: "rq", Reference: reference, Channel: "bank", Released: released, Returned: returned}
@@ -35,7 +35,7 @@ func TestJudge(t *testing.T) {
 	}
 	portal := sandboxcore.Effect{RequestID: "rq", Reference: "PT-1", Channel: "portal", Released: 1}
 	for name, c := range map[string]struct {
-		rows          book
+		rows          written
 		truth         []sandboxcore.Effect
 		credits       []sandboxbank.Credit
 		doubles, lies int

@@ -127,9 +127,9 @@ func TestPeople(t *testing.T) {
 
 // TestPayerAlone: p05 benefits, p06 paid. p06 gets the money back to their own account, after a code, and p05 learns
 // nothing of it.
-func TestPayerAlone(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestPayerAlone(t *testing.T) { inProcess(t, 0, payerAlone) }
+
+func payerAlone(t *testing.T, w *banktest.World) {
 	p05, p06 := w.Customer("p05"), w.Customer("p06")
 	p05.Prove()
 	p06.Prove()
@@ -157,25 +157,25 @@ func TestPayerAlone(t *testing.T) {
 }
 
 // TestNoMobile: p12 has no phone that a code could go to; only a branch helps.
-func TestNoMobile(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestNoMobile(t *testing.T) { inProcess(t, 0, noMobile) }
+
+func noMobile(t *testing.T, w *banktest.World) {
 	c := w.Customer("p12")
 	c.Do(http.MethodPost, "/v1/otp/challenges", `{"purpose":"profile"}`).Want(409, "mobile_missing")
 	for _, path := range []string{"/v1/profile", "/v1/payments", "/v1/payments/e-payments", "/v1/payments/e-payments/092-037/requests"} {
 		c.Do(http.MethodGet, path, nil).Want(403, "step_up_required")
 	}
 	c.AskFor("rq-p12-1").Want(403, "step_up_required")
-	if inbox := w.Sandbox().Phone().Messages(""); len(inbox) != 0 {
+	if inbox := w.SMS(""); len(inbox) != 0 {
 		t.Errorf("%d SMS went out", len(inbox))
 	}
 }
 
 // TestLimit: p13's two refunds of 6,000.00 exceed the 10,000.00 of an online day together. One goes, with a code; the
 // other is refused at its confirm, and from then on at its preview.
-func TestLimit(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestLimit(t *testing.T) { inProcess(t, 0, dayLimit) }
+
+func dayLimit(t *testing.T, w *banktest.World) {
 	c := w.Customer("p13")
 	c.Prove()
 	first, second := c.Preview("rq-p13-1"), c.Preview("rq-p13-2")
@@ -197,9 +197,9 @@ func TestLimit(t *testing.T) {
 
 // TestSilentCore: p14's first send has its effect and is never answered. The customer is shown that it is being worked
 // on, nothing is sent again, and the money arrives.
-func TestSilentCore(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestSilentCore(t *testing.T) { inProcess(t, 0, silentCore) }
+
+func silentCore(t *testing.T, w *banktest.World) {
 	c := w.Customer("p14")
 	c.Prove()
 	preview := c.Preview("rq-p14-1")

@@ -40,9 +40,9 @@ type Verdict struct {
 	Details    []string `json:"details"`
 }
 
-// rows is the gateway's book, for the referee's eyes.
+// rows is the gateway's book, for the referee's eyes, which see nothing that is sealed.
 type rows interface {
-	Each(ctx context.Context, visit func(gateway.Refund) error) error
+	States(ctx context.Context, visit func(id, reference string, state gateway.State) error) error
 }
 
 // row is what the referee needs of a refund.
@@ -205,8 +205,8 @@ func readBooks(truth []sandboxcore.Effect, credits []sandboxbank.Credit) books {
 func (r *referee) judge(ctx context.Context, rows rows, readBooks func() books) (Verdict, error) {
 	told := r.told()
 	recorded := map[string]row{}
-	err := rows.Each(ctx, func(refund gateway.Refund) error {
-		recorded[refund.ID] = row{refund.Reference, refund.State}
+	err := rows.States(ctx, func(id, reference string, state gateway.State) error {
+		recorded[id] = row{reference, state}
 		return nil
 	})
 	if err != nil {

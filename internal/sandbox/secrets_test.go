@@ -62,7 +62,7 @@ func TestNothingToldInLogs(t *testing.T) {
 	walkAmidFailure(t, w, sign)
 	for _, path := range []string{"/healthz", "/readyz", "/ops/api/summary", "/metrics", "/ops/", "/ops/api/refunds"} {
 		r := w.Ops(path)
-		fmt.Fprintf(&answers, "%s\n%s\n%s\n", path, r.Header, r.Body)
+		fmt.Fprintf(&answers, "%s\n%s\n%s\n", path, r.Header, fraction.ReplaceAll(r.Body, []byte(".")))
 	}
 	w.Exact()
 
@@ -84,6 +84,9 @@ func TestNothingToldInLogs(t *testing.T) {
 	}
 }
 
+// fraction is what makes a duration among the metrics look like anybody's number once in a while.
+var fraction = regexp.MustCompile(`\.\d+`)
+
 // hides fails the test for each secret that is in the text. Codes are looked for as numbers of their own, and not among
 // times and durations, where six digits come up by chance.
 func hides(t *testing.T, where, text string, secrets, codes []string) {
@@ -104,7 +107,7 @@ func hides(t *testing.T, where, text string, secrets, codes []string) {
 
 // secretsOf are everybody's numbers, in the ways in which programs write them.
 func secretsOf(w *banktest.World) (secrets []string) {
-	for _, p := range w.Sandbox().People() {
+	for _, p := range w.People() {
 		if p.IDNumber != "" {
 			secrets = append(secrets, p.IDNumber, eastern(p.IDNumber), p.IDNumber[:5]+" "+p.IDNumber[5:])
 		}
@@ -134,7 +137,7 @@ var sixDigits = regexp.MustCompile(`:(\d{6})\n`)
 // codesOf are all codes that arrived on a phone.
 func codesOf(t *testing.T, w *banktest.World) (codes []string) {
 	t.Helper()
-	for _, sms := range w.Sandbox().Phone().Messages("") {
+	for _, sms := range w.SMS("") {
 		if found := sixDigits.FindStringSubmatch(sms.Text); found != nil {
 			codes = append(codes, found[1])
 		}

@@ -9,9 +9,6 @@ import (
 	"github.com/istirdad/istirdad/bank/banktest"
 )
 
-// rounds is how often each crowd comes together: a race that is lost once in a while is to be lost here.
-const rounds = 5
-
 // tally counts answers by status, code, and whether they are replays.
 func tally(answers []*banktest.Response) map[string]int {
 	counts := map[string]int{}
@@ -54,27 +51,29 @@ func TestConfirmTogether(t *testing.T) {
 		{"p06", "rq-p05-1", "code"},
 		{"p13", "rq-p13-1", "code"}, // more than half of the day's limit: a second one would exceed it
 	} {
-		t.Run(of.user, func(t *testing.T) {
-			t.Parallel()
-			w := banktest.Start(t)
-			for range rounds {
-				c := w.Customer(of.user)
-				c.Prove()
-				preview := c.Preview(of.request)
-				var body any
-				if preview.ConfirmRequires != of.code {
-					t.Fatalf("the confirm requires %q, want %q", preview.ConfirmRequires, of.code)
-				} else if of.code == "code" {
-					body = c.RefundCode(preview.RefundID)
-				}
-				answers := together(w, 64, func(_ int, w *banktest.World) *banktest.Response {
-					return c.In(w).Do(http.MethodPost, "/v1/refunds/"+preview.RefundID+"/confirm", body)
-				})
-				wantTally(t, answers, map[string]int{"202": 1, "202 replay": 63})
-				oneRefund(t, w, c, preview.RefundID)
-				w.Reset()
+		t.Run(of.user, func(t *testing.T) { everywhere(t, 0, confirmTogether(of.user, of.request, of.code)) })
+	}
+}
+
+func confirmTogether(user, request, code string) func(*testing.T, *banktest.World, int) {
+	return func(t *testing.T, w *banktest.World, rounds int) {
+		for range rounds {
+			c := w.Customer(user)
+			c.Prove()
+			preview := c.Preview(request)
+			var body any
+			if preview.ConfirmRequires != code {
+				t.Fatalf("the confirm requires %q, want %q", preview.ConfirmRequires, code)
+			} else if code == "code" {
+				body = c.RefundCode(preview.RefundID)
 			}
-		})
+			answers := together(w, 64, func(_ int, w *banktest.World) *banktest.Response {
+				return c.In(w).Do(http.MethodPost, "/v1/refunds/"+preview.RefundID+"/confirm", body)
+			})
+			wantTally(t, answers, map[string]int{"202": 1, "202 replay": 63})
+			oneRefund(t, w, c, preview.RefundID)
+			w.Reset()
+		}
 	}
 }
 
@@ -91,9 +90,9 @@ func oneRefund(t *testing.T, w *banktest.World, c *banktest.Customer, id string)
 }
 
 // TestPreviewsTogether: several previews of one request may live. The first confirm wins.
-func TestPreviewsTogether(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestPreviewsTogether(t *testing.T) { everywhere(t, 0, previewsTogether) }
+
+func previewsTogether(t *testing.T, w *banktest.World, rounds int) {
 	for range rounds {
 		c := w.Customer("p03")
 		c.Prove()
@@ -113,9 +112,9 @@ func TestPreviewsTogether(t *testing.T) {
 }
 
 // TestRightCodesTogether: a code is right once, however many enter it at once.
-func TestRightCodesTogether(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestRightCodesTogether(t *testing.T) { everywhere(t, 0, rightCodesTogether) }
+
+func rightCodesTogether(t *testing.T, w *banktest.World, rounds int) {
 	for range rounds {
 		c := w.Customer("p01")
 		verify := "/v1/otp/challenges/" + c.Challenge(object{"purpose": "profile"}) + "/verify"
@@ -131,9 +130,9 @@ func TestRightCodesTogether(t *testing.T) {
 
 // TestWrongCodesTogether: of 200 wrong codes at once three are compared, of the next 200 two, and then the customer is
 // kept out, with the right code too. A confirm that needs no code goes on.
-func TestWrongCodesTogether(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t, banktest.Crowd(rounds))
+func TestWrongCodesTogether(t *testing.T) { everywhere(t, embedded.rounds, wrongCodesTogether) }
+
+func wrongCodesTogether(t *testing.T, w *banktest.World, rounds int) {
 	for round := range rounds {
 		c := w.Customer(fmt.Sprintf("c%05d", round+1))
 		c.Prove()
@@ -146,10 +145,7 @@ func TestWrongCodesTogether(t *testing.T) {
 			path := "/v1/refunds/" + previews[i].RefundID + "/confirm"
 			right = c.RefundCode(previews[i].RefundID)
 			answers := guesses(w, c, path, right)
-			counts := tally(answers)
-			if counts["422 code_wrong"] != compared || counts["410 challenge_gone"]+counts["423 locked"] != len(answers)-compared {
-				t.Errorf("of %d wrong codes: %v, want %d compared", len(answers), counts, compared)
-			}
+			wantCompared(t, answers, compared)
 		}
 		isLocked(t, c, previews[1].RefundID, right)
 		c.Do(http.MethodPost, "/v1/refunds/"+previews[2].RefundID+"/confirm", nil).Want(202)
@@ -160,6 +156,17 @@ func TestWrongCodesTogether(t *testing.T) {
 	}
 	if v := w.Exact(); v.Confirmed != rounds || v.Effects != rounds {
 		t.Errorf("the referee says %+v", v)
+	}
+}
+
+// wantCompared: of many wrong codes just so many were compared. All others were refused without: the tries were used up,
+// the customer blocked, or the house so full that they were sent away.
+func wantCompared(t *testing.T, answers []*banktest.Response, compared int) {
+	t.Helper()
+	counts := tally(answers)
+	refused := counts["410 challenge_gone"] + counts["423 locked"] + counts["503 try_again"]
+	if counts["422 code_wrong"] != compared || refused != len(answers)-compared || counts["503 try_again"] > len(answers)/2 {
+		t.Errorf("of %d wrong codes: %v, want %d compared", len(answers), counts, compared)
 	}
 }
 
@@ -196,9 +203,9 @@ func isLocked(t *testing.T, c *banktest.Customer, refundID string, right map[str
 }
 
 // TestWrongProfileCodesTogether: the same at the door, where a wrong code is all that a stranger has.
-func TestWrongProfileCodesTogether(t *testing.T) {
-	t.Parallel()
-	w := banktest.Start(t)
+func TestWrongProfileCodesTogether(t *testing.T) { everywhere(t, 0, wrongProfileCodesTogether) }
+
+func wrongProfileCodesTogether(t *testing.T, w *banktest.World, rounds int) {
 	for range rounds {
 		c := w.Customer("p02")
 		challenge := c.Challenge(object{"purpose": "profile"})
@@ -210,7 +217,7 @@ func TestWrongProfileCodesTogether(t *testing.T) {
 			}
 			return c.In(w).Do(http.MethodPost, "/v1/otp/challenges/"+challenge+"/verify", object{"code": guess})
 		})
-		wantTally(t, answers, map[string]int{"422 code_wrong": 3, "410 challenge_gone": 197})
+		wantCompared(t, answers, 3)
 		// All tries are used up: the right code comes too late.
 		c.Do(http.MethodPost, "/v1/otp/challenges/"+challenge+"/verify", object{"code": code}).Want(410, "challenge_gone")
 		c.Do(http.MethodGet, "/v1/profile", nil).Want(403, "step_up_required")

@@ -1,0 +1,51 @@
+package banktest
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/istirdad/istirdad/internal/sandbox"
+)
+
+// An Option says how a World that is started is to be.
+type Option func(*options)
+
+type options struct {
+	sandbox.Options
+	hear func(*Response)
+}
+
+// Crowd adds n customers, c00001 and so on, with three iqama renewals of 163.00 each.
+func Crowd(n int) Option { return func(o *options) { o.Crowd = n } }
+
+// Hostile makes the government core awkward of its own accord, in the way that the seed draws.
+func Hostile(seed uint64) Option {
+	return func(o *options) { o.Polite, o.Seed = false, seed }
+}
+
+// Dir keeps everything in a folder, so that a later world can go on where this one stopped.
+func Dir(path string) Option { return func(o *options) { o.Dir = path } }
+
+// Servers has the gateway work on a real PostgreSQL and a real Redis instead of the embedded stores: in a fresh schema,
+// and in a logical database of Redis that no other world uses at the same time, because Reset empties it of everything
+// that is a gateway's. Either may be empty.
+func Servers(databaseURL, redisURL string) Option {
+	return func(o *options) { o.DatabaseURL, o.RedisURL = databaseURL, redisURL }
+}
+
+// At takes the addresses of an earlier world, whose tokens then still hold.
+func At(u sandbox.URLs) Option {
+	return func(o *options) {
+		for address, of := range map[*string]string{
+			&o.Gateway: u.Gateway, &o.Ops: u.Ops, &o.Core: u.Core, &o.Bank: u.Bank, &o.Control: u.Control,
+		} {
+			*address = strings.TrimPrefix(of, "http://")
+		}
+	}
+}
+
+// Log is where the gateway logs; nowhere unless given.
+func Log(log *slog.Logger) Option { return func(o *options) { o.Log = log } }
+
+// Hear is called with every answer of the channel API to a customer, from the goroutine that made the call.
+func Hear(hear func(*Response)) Option { return func(o *options) { o.hear = hear } }

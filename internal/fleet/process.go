@@ -1,0 +1,189 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is one program of the fleet, in a process group of its own. Its output goes to a file, of which a failed test
+// shows the end.
+type Process struct {
+	t    testing.TB
+	name string
+	log  string
+	make func() *exec.Cmd
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	started time.Time
+	exited  chan struct{} // closed when the running one has ended
+	err     error         // how it ended; read after exited
+}
+
+// newProcess starts what make returns and stops it when the test ends.
+func newProcess(t testing.TB, dir, name string, command func() *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{t: t, name: name, log: filepath.Join(dir, name+".log"), make: command}
+	p.Start()
+	t.Cleanup(func() {
+		p.Kill()
+		p.show()
+	})
+	return p
+}
+
+// Start starts the program, which must not be running.
+func (p *Process) Start() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }() // the program has its own
+	p.cmd = p.make()
+	p.cmd.Stderr = log
+	if p.cmd.Stdout == nil {
+		p.cmd.Stdout = log
+	}
+	// Nothing of a fleet outlives the test that was killed.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatalf("%s doesn't start: %v", p.name, err)
+	}
+	p.started, p.exited = time.Now(), make(chan struct{})
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		p.err = cmd.Wait()
+		close(exited)
+	}(p.cmd, p.exited)
+}
+
+// Signal sends a signal to the program alone.
+func (p *Process) Signal(s syscall.Signal) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s: signal %v: %v", p.name, s, err)
+	}
+}
+
+// Kill kills the program, as a machine that loses its power does, and returns when it is gone.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.exited
+}
+
+// Stop asks the program to stop and returns how long it took and how it ended; it fails the test when that takes longer
+// than patience.
+func (p *Process) Stop(patience time.Duration) (took time.Duration, err error) {
+	p.t.Helper()
+	began := time.Now()
+	p.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+		return time.Since(began), p.err
+	case <-time.After(patience):
+		p.Kill()
+		p.t.Fatalf("%s hasn't stopped after %v", p.name, patience)
+		return 0, nil
+	}
+}
+
+// Exited is closed once the program has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Log is all that the program has written.
+func (p *Process) Log() string {
+	p.t.Helper()
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text)
+}
+
+const shown = 40 // lines of a log
+
+// show prints the end of the log of a failed test, and fails the test when the race detector has spoken: it speaks in the
+// program's log, not to the test.
+func (p *Process) show() {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return
+	}
+	if at := bytes.Index(text, []byte("WARNING: DATA RACE")); at >= 0 {
+		p.t.Errorf("%s: %s", p.name, text[at:min(len(text), at+4096)])
+	}
+	if p.t.Failed() {
+		lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool {
+			return strings.Contains(line, `"level":"INFO"`)
+		})
+		p.t.Logf("the end of %s's log, without what is as usual:\n%s", p.name, strings.Join(lines[max(0, len(lines)-shown):], "\n"))
+	}
+}
+
+// buildMax is how long a build from nothing may take on a busy machine.
+const buildMax = 10 * time.Minute
+
+// build compiles commands of this module into dir, for tests with the race detector.
+func build(dir string, commands ...string) error {
+	args := []string{"build", "-tags", "nomsgpack", "-o", dir + "/"}
+	if benchmarks := flag.Lookup("test.bench"); benchmarks == nil || benchmarks.Value.String() == "" {
+		args = append(args, "-race")
+	}
+	for _, c := range commands {
+		args = append(args, "github.com/istirdad/istirdad/cmd/"+c)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), buildMax)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// BuildNext builds the gateway as of a release to come, under that name beside today's: the same program with one more
+// migration, which a rolling deploy has to live with.
+func BuildNext(t testing.TB, name, migration string) {
+	t.Helper()
+	dir := t.TempDir()
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := filepath.Glob(filepath.Join(top, "gateway/postgres/migrations/*.sql"))
+	if err != nil || len(known) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	next := filepath.Join(top, fmt.Sprintf("gateway/postgres/migrations/%05d_next.sql", len(known)+1))
+	written, overlay := filepath.Join(dir, "next.sql"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {next: written}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{written: []byte(migration), overlay: replace} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-race", "-tags", "nomsgpack", "-overlay", overlay,
+		"-o", filepath.Join(binaries, name), "./cmd/gateway")
+	cmd.Dir = top
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+}

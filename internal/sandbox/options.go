@@ -1,0 +1,69 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/istirdad/istirdad/internal/sandboxseed"
+)
+
+// Password opens everybody's session.
+const Password = sandboxseed.Password
+
+// Options are how a world is to be. The zero value is a hostile world on free ports that forgets everything.
+type Options struct {
+	// Addresses of the listeners; empty picks a free port of 127.0.0.1. In URLs a host's name stays a name, and a listener
+	// that is open on all sides (":8082") goes by the name of this machine.
+	Gateway, Ops, Core, Bank, Control string
+
+	// DatabaseURL and RedisURL name real servers to be used instead of the embedded ones, either or both. The gateway
+	// works in a schema of its own, which goes when the world does unless Dir is given.
+	DatabaseURL, RedisURL string
+
+	// GatewayOff leaves the stand-ins alone, for gateways that run elsewhere. Both URLs are then theirs, and are needed:
+	// Reset, Forgive and Referee work on them. They are left as they are at the start.
+	GatewayOff  bool
+	Callback    string // with GatewayOff: where the core's callbacks go; empty: none are sent
+	WriteConfig string // with GatewayOff: the file that gets a configuration for such a gateway
+
+	Dir    string // keeps everything; empty: a temporary folder that Close removes
+	Seed   uint64 // of all that is random in the stand-ins
+	Polite bool   // no random faults; refunds settle within 2 s
+	Crowd  int    // more customers
+
+	Log *slog.Logger // of the gateway; nil: silent
+
+	passing bool // Dir goes when the world does
+}
+
+// callbackPath is where a gateway takes the core's callbacks (core-protocol.md).
+const callbackPath = "/core/callbacks"
+
+// check refuses what can't be meant, and returns the options with the callback's path filled in. No error repeats a URL:
+// it may hold a password.
+func (o Options) check() (Options, error) {
+	switch {
+	case o.Crowd < 0 || o.Crowd > sandboxseed.MaxCrowd:
+		return o, fmt.Errorf("a crowd is of 0 to %d customers", sandboxseed.MaxCrowd)
+	case o.GatewayOff && (o.DatabaseURL == "" || o.RedisURL == ""):
+		return o, errors.New("without a gateway of its own the sandbox needs to know the database and the Redis of yours: " +
+			"reset, forgive and the referee work on them")
+	case !o.GatewayOff && o.Callback != "":
+		return o, errors.New("callbacks go to the sandbox's own gateway unless that is off")
+	case !o.GatewayOff && o.WriteConfig != "":
+		return o, errors.New("a configuration is written for a gateway of your own: the sandbox's must be off")
+	case o.Callback == "":
+		return o, nil
+	}
+	u, err := url.Parse(o.Callback)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return o, errors.New("callbacks go to an http or https URL")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = callbackPath
+	}
+	o.Callback = u.String()
+	return o, nil
+}
