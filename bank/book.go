@@ -18,6 +18,9 @@ type Book interface {
 	// answer does no harm. It returns gateway.ErrRefundExists, ErrLimitExceeded, ErrChallengeUsed or ErrNotFound (the
 	// id is somebody else's, or was withdrawn).
 	Accept(ctx context.Context, a gateway.Acceptance) (r gateway.Refund, first bool, err error)
+	// Accepted is Refund for whoever will be told that the refund was accepted: what it returns is as durable as what
+	// Accept returns, although whoever accepted it may not have lived to hear so.
+	Accepted(ctx context.Context, customer, id string) (gateway.Refund, error)
 	// Withdraw settles, against a confirm that may be under way, that the preview of this id never becomes a refund:
 	// Accept refuses the id from now on, as gateway.ErrNotFound. When the id is a refund of the customer's already, it
 	// is returned with found true and nothing is written. It remembers for PreviewMemory, after which no preview is

@@ -164,6 +164,10 @@ func (b *book) Refund(ctx context.Context, customer, id string) (gateway.Refund,
 	return b.refunds[i], nil
 }
 
+func (b *book) Accepted(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	return b.Refund(ctx, customer, id)
+}
+
 func (b *book) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
 	if err := b.at(ctx, "Refunds"); err != nil {
 		return nil, "", err

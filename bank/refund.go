@@ -169,7 +169,7 @@ const recordingMax = 5 * time.Second
 // Confirm is step 11. The refund's id is its key for ever: whoever confirms again gets the first answer with replay
 // true, and neither body nor code is looked at. It never asks the core.
 func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code string) (r gateway.Refund, replay bool, err error) {
-	switch r, err := p.Book.Refund(ctx, c.Subject, id); {
+	switch r, err := p.Book.Accepted(ctx, c.Subject, id); {
 	case err == nil:
 		return r, true, nil
 	case !errors.Is(err, gateway.ErrNotFound):
@@ -208,7 +208,7 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 // confirmed looks once more whether the refund was recorded while this confirm was on its way, so that of many at once
 // all but the first are replays; otherwise it returns err.
 func (p *Path) confirmed(ctx context.Context, c Caller, id string, err error) (gateway.Refund, bool, error) {
-	if r, found := p.Book.Refund(ctx, c.Subject, id); found == nil {
+	if r, found := p.Book.Accepted(ctx, c.Subject, id); found == nil {
 		return r, true, nil
 	}
 	return gateway.Refund{}, false, err

@@ -70,6 +70,23 @@ func (c *Customer) Do(method, path string, body any, header ...string) *Response
 	return r
 }
 
+// Insist is Do for whoever takes "503 try_again" at its word: nothing was lost, the same call does no harm, so it is made
+// again, for half a minute.
+func (c *Customer) Insist(method, path string, body any, header ...string) *Response {
+	c.w.t.Helper()
+	for began := time.Now(); ; time.Sleep(insistEvery) {
+		r := c.Do(method, path, body, header...)
+		if r.Code() != "try_again" || time.Since(began) > insistMax {
+			return r
+		}
+	}
+}
+
+const (
+	insistMax   = 30 * time.Second
+	insistEvery = 100 * time.Millisecond
+)
+
 // Try is Do for whoever expects that there may be no answer.
 func (c *Customer) Try(method, path string, body any, header ...string) (*Response, error) {
 	h := http.Header{"Authorization": {"Bearer " + c.Token}}
@@ -95,17 +112,17 @@ func (c *Customer) Try(method, path string, body any, header ...string) (*Respon
 func (c *Customer) Prove() {
 	c.w.t.Helper()
 	challenge := c.Challenge(map[string]string{"purpose": "profile"})
-	c.Do(http.MethodPost, "/v1/otp/challenges/"+challenge+"/verify", map[string]string{"code": c.Code()}).Want(http.StatusOK)
+	c.Insist(http.MethodPost, "/v1/otp/challenges/"+challenge+"/verify", map[string]string{"code": c.Code()}).Want(http.StatusOK)
 }
 
 // Challenge asks for a code and returns the challenge's id. When the customer's SMS budget stands in the way, it is
 // forgiven first: hardly a test is about that, and one that is calls Do.
 func (c *Customer) Challenge(body any) string {
 	c.w.t.Helper()
-	r := c.Do(http.MethodPost, "/v1/otp/challenges", body)
+	r := c.Insist(http.MethodPost, "/v1/otp/challenges", body)
 	if r.Status == http.StatusTooManyRequests {
 		c.w.Forgive(c.User())
-		r = c.Do(http.MethodPost, "/v1/otp/challenges", body)
+		r = c.Insist(http.MethodPost, "/v1/otp/challenges", body)
 	}
 	var challenge struct {
 		ChallengeID string `json:"challenge_id"`
@@ -177,7 +194,7 @@ func (c *Customer) Preview(requestID string) Preview {
 // AskFor is Preview, whatever it answers.
 func (c *Customer) AskFor(requestID string) *Response {
 	c.w.t.Helper()
-	return c.Do(http.MethodPost, "/v1/refunds", map[string]string{
+	return c.Insist(http.MethodPost, "/v1/refunds", map[string]string{
 		"request_id": requestID, "account_number": c.Account(), "id_number": c.IDNumber(),
 	}, "Idempotency-Key", rand.Text())
 }
@@ -187,9 +204,9 @@ func (c *Customer) Confirm(refundID string) *Response {
 	c.w.t.Helper()
 	var p Preview
 	if c.Do(http.MethodGet, "/v1/refunds/"+refundID, nil).JSON(&p); p.ConfirmRequires != "code" {
-		return c.Do(http.MethodPost, "/v1/refunds/"+refundID+"/confirm", nil)
+		return c.Insist(http.MethodPost, "/v1/refunds/"+refundID+"/confirm", nil)
 	}
-	return c.Do(http.MethodPost, "/v1/refunds/"+refundID+"/confirm", c.RefundCode(refundID))
+	return c.Insist(http.MethodPost, "/v1/refunds/"+refundID+"/confirm", c.RefundCode(refundID))
 }
 
 // RefundCode asks for a refund's code, reads it from the phone, and returns what the body of a confirm then is.
@@ -226,7 +243,7 @@ func (r Refund) States() []string {
 func (c *Customer) Refund(id string) Refund {
 	c.w.t.Helper()
 	var r Refund
-	c.Do(http.MethodGet, "/v1/refunds/"+id, nil).Want(http.StatusOK).JSON(&r)
+	c.Insist(http.MethodGet, "/v1/refunds/"+id, nil).Want(http.StatusOK).JSON(&r)
 	return r
 }
 

@@ -26,6 +26,11 @@ type Config struct {
 	Metrics    Metrics      // nil: nobody counts
 	Tracer     trace.Tracer // nil: attempts are in no trace
 
+	// Clock returns gateway.ErrClockSkew when this machine's clock isn't the queue's. It is asked every few seconds; as
+	// long as it says so nothing is claimed, because leases and quiet periods of others would be judged by a wrong time.
+	// Any other error says nothing of the clock. Nil: the clock is right.
+	Clock func(ctx context.Context) error
+
 	Workers int           // refunds under way at once; default 16
 	Poll    time.Duration // how often an idle dispatcher looks; default 200 ms
 	Lease   time.Duration // how long a claim may be worked on, longer than any call's deadline; default 30 s
@@ -37,6 +42,10 @@ type Dispatcher struct {
 	pace  *pace
 	wake  chan struct{}
 	lanes []*lane
+	clock struct { // of the goroutine that claims
+		asked time.Time
+		off   bool
+	}
 }
 
 // lane is work of one kind. The lanes share the workers, but none may have them all: a ledger that hangs mustn't keep
@@ -145,6 +154,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 
 // claim takes due refunds, as many as there are free workers and as their lanes have room for.
 func (d *Dispatcher) claim(ctx context.Context, free int) []work {
+	if d.misled(ctx) {
+		return nil
+	}
 	var claimed []work
 	for _, l := range d.lanes {
 		under := int(l.under.Load())
@@ -168,6 +180,26 @@ func (d *Dispatcher) claim(ctx context.Context, free int) []work {
 		}
 	}
 	return claimed
+}
+
+// clockEvery is how long an answer about the clock is believed.
+const clockEvery = 5 * time.Second
+
+// misled reports whether this machine's clock is off.
+func (d *Dispatcher) misled(ctx context.Context) bool {
+	if d.Clock == nil || !d.clock.asked.IsZero() && time.Since(d.clock.asked) < clockEvery {
+		return d.clock.off
+	}
+	asking, cancel := context.WithTimeout(ctx, storeMax)
+	defer cancel()
+	err := d.Clock(asking)
+	off := errors.Is(err, gateway.ErrClockSkew)
+	if off {
+		d.Metrics.ClaimFailed()
+		d.Log.ErrorContext(ctx, "nothing is claimed", "err", err)
+	}
+	d.clock.asked, d.clock.off = time.Now(), off // elapsed time is counted by a clock that nobody sets
+	return off
 }
 
 func (d *Dispatcher) claimOf(ctx context.Context, states []gateway.State, limit int) ([]gateway.Refund, error) {

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,32 @@ func TestF53TwoDispatchers(t *testing.T) {
 	}
 	t.Run("200 refunds", func(t *testing.T) { simulate(t, share(200)) })
 	t.Run("on the real store", func(t *testing.T) { simulateDurably(t, share(40)) })
+}
+
+// TestF57ClockIsOff: a gateway whose clock isn't the queue's claims nothing, whatever is due, and works on when it is.
+func TestF57ClockIsOff(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		r := w.accept(1)
+		c := w.every(time.Second)
+		c.Clock = func(context.Context) error {
+			switch {
+			case w.age() < time.Minute:
+				return fmt.Errorf("store: %w by an hour", gateway.ErrClockSkew)
+			case w.age() < 2*time.Minute:
+				return errors.New("the store is away")
+			}
+			return nil
+		}
+		w.start(c)
+		time.Sleep(time.Minute - time.Millisecond)
+		if now := w.now(r); now.State != gateway.Queued || now.Version != 1 {
+			t.Errorf("by a wrong clock it became %s, version %d", now.State, now.Version)
+		}
+		time.Sleep(30 * time.Second) // what isn't about the clock stops nothing by itself
+		if now := w.now(r); now.State != gateway.Credited {
+			t.Errorf("by the right clock it is still %s", now.State)
+		}
+	})
 }
 
 // TestF54StaleOwner: an owner that sleeps for a minute inside its send wakes up to find the refund moved on; what it

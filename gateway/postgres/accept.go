@@ -55,13 +55,13 @@ func (s *Store) Accept(ctx context.Context, given gateway.Acceptance) (r gateway
 			err = s.refused(ctx, a, err)
 		}
 	}
-	err = s.settled(ctx, s.main, err, a.foundBy)
+	err = s.settle(ctx, s.main, err, a.foundBy)
 	switch {
 	case errors.Is(err, errReplay) && a.refund.Origin.Customer != given.Origin.Customer:
 		return gateway.Refund{}, false, gateway.ErrNotFound
 	case errors.Is(err, errReplay):
 		// Who comes again may do so because the first commit's wait for the standby was cut short.
-		err = s.main.write(ctx, func(ctx context.Context, tx *transaction) error { return tx.commit(ctx, exec(ripple)) })
+		err = s.main.write(ctx, ripple)
 	case err == nil:
 		first = true
 	}
@@ -161,6 +161,18 @@ func (a *acceptance) foundBy(ctx context.Context, one look) (bool, error) {
 	return found && by == a.stamp, err
 }
 
+// Accepted is as bank.Book says: as Accept's word to whoever comes again.
+func (s *Store) Accepted(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	r, err := s.Refund(ctx, customer, id)
+	if err == nil {
+		err = s.main.write(ctx, ripple)
+	}
+	if err != nil {
+		return gateway.Refund{}, err
+	}
+	return r, nil
+}
+
 // Withdraw is as bank.Book says.
 func (s *Store) Withdraw(ctx context.Context, now time.Time, customer, id string) (r gateway.Refund, found bool, err error) {
 	err = s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
@@ -170,7 +182,7 @@ func (s *Store) Withdraw(ctx context.Context, now time.Time, customer, id string
 		return gateway.Refund{}, false, err
 	}
 	// It is somebody's refund, so no preview of this id will be confirmed any more, whoever's it is.
-	switch r, err = s.refund(ctx, s.main, refundOfCustomer, id, customer); {
+	switch r, err = s.Accepted(ctx, customer, id); {
 	case errors.Is(err, gateway.ErrNotFound):
 		return gateway.Refund{}, false, nil
 	case err != nil:

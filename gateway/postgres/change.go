@@ -29,7 +29,7 @@ func (s *Store) Apply(ctx context.Context, given gateway.Change) error {
 		}
 		return tx.commit(ctx, write...)
 	})
-	err = s.settled(ctx, s.dispatch, err, c.foundBy)
+	err = s.settle(ctx, s.dispatch, err, c.foundBy)
 	return stale(err, c)
 }
 
@@ -56,13 +56,13 @@ func (s *Store) apply(c *change) ([]statement, error) {
 	}
 	write := []statement{appended}
 	if event.To.Dead() {
-		write = append(write, given(c.Refund()))
+		write = append(write, givenBack(c.Refund()))
 	}
 	return append(write, update(c.Change, c.stamp, &c.wrote)), nil
 }
 
-// given gives back what a refund took from its day's limit.
-func given(r gateway.Refund) statement {
+// givenBack gives back what a refund took from its day's limit.
+func givenBack(r gateway.Refund) statement {
 	taken := saudi.DateOf(r.CreatedAt) // Acceptance.Day
 	return exec(giveBack, int64(r.Payment.Amount), r.Origin.Customer, day(taken))
 }

@@ -13,7 +13,7 @@ import (
 
 // selectDue locks and reads the oldest due work that nobody else has locked. Each state is asked for by itself, out of
 // the queue's index, so that a long queue in one of them isn't read through in search of another; that locks a little
-// more than is taken, for as long as the claim lasts. $4 are the refunds that were left out.
+// more than is taken, for as long as the claim lasts. $4 are the refunds that are passed by.
 const selectDue = `SELECT ` + columns + ` FROM unnest($1::text[]) AS s(wanted) CROSS JOIN LATERAL (
 		SELECT ` + columns + ` FROM refunds WHERE state = s.wanted AND due IS NOT NULL AND due <= $2 AND id <> ALL ($4)
 		ORDER BY due, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
@@ -28,22 +28,25 @@ var errTook = errors.New("postgres: a claim took something else than the refund 
 // claiming is one claim as it goes.
 type claiming struct {
 	dispatch.Claim
+	now   time.Time
+	past  []string // ids of refunds that earlier claims left out
+	left  []string // and of those that this one did
 	taken []*change
-	left  []string // ids of refunds that were left out
 }
 
 // Claim is as dispatch.Queue says. A refund that Take refuses, or that can't be read or written, is logged and left
-// out; the others are claimed all the same. When the answer to the COMMIT is lost, the claim is: whatever it took is
-// nobody's until its lease runs out.
+// out, for five minutes; the others are claimed all the same. When the answer to the COMMIT is lost, the claim is:
+// whatever it took is nobody's until its lease runs out.
 func (s *Store) Claim(ctx context.Context, now time.Time, asked dispatch.Claim) ([]gateway.Refund, error) {
 	if asked.Limit < 1 || len(asked.States) == 0 {
 		return nil, nil
 	}
 	asked.States = slices.Compact(slices.Sorted(slices.Values(asked.States)))
+	past := s.left.ids(now)
 	var c *claiming
 	err := s.dispatch.write(ctx, func(ctx context.Context, tx *transaction) error {
-		c = &claiming{Claim: asked}
-		if err := s.take(ctx, tx, now, c); err != nil || len(c.taken) == 0 {
+		c = &claiming{Claim: asked, now: now, past: past}
+		if err := s.take(ctx, tx, c); err != nil || len(c.taken) == 0 {
 			return err
 		}
 		write, err := s.applyAll(c.taken)
@@ -55,11 +58,17 @@ func (s *Store) Claim(ctx context.Context, now time.Time, asked dispatch.Claim) 
 	switch {
 	case err == nil:
 		return c.claimed(), nil
-	case c == nil || len(c.taken) == 0 || !definite(err) || broke(err) == "":
+	case c == nil || len(c.taken) == 0 || !ofOne(err):
 		return nil, err
 	}
 	// The database refused one of them, and with it all: each by itself, then.
-	return s.claimSingly(ctx, now, c)
+	return s.claimSingly(ctx, c)
+}
+
+// ofOne reports whether a write failed for what may be one refund's trouble. Not so when it lost to others (class 40),
+// when the database lacks something (42, 53), or when it is being stopped or too slow (57): all of them have that.
+func ofOne(err error) bool {
+	return definite(err) && !slices.Contains([]string{"40", "42", "53", "57"}, class(err))
 }
 
 func (c *claiming) claimed() []gateway.Refund {
@@ -71,16 +80,16 @@ func (c *claiming) claimed() []gateway.Refund {
 }
 
 // take fills c.taken up to its limit.
-func (s *Store) take(ctx context.Context, tx *transaction, now time.Time, c *claiming) error {
+func (s *Store) take(ctx context.Context, tx *transaction, c *claiming) error {
 	states := make([]string, len(c.States))
 	for i, state := range c.States {
 		states[i] = string(state)
 	}
-	seen := append([]string{}, c.left...) // never nil, which would be NULL
+	seen := append(append([]string{}, c.past...), c.left...) // never nil, which would be NULL
 	for len(c.taken) < c.Limit && len(c.left) < spare {
 		var rows []stored
 		want := c.Limit - len(c.taken)
-		err := tx.send(ctx, statement{query: selectDue, args: []any{states, now, want, seen}, read: func(row scanner) error {
+		err := tx.send(ctx, statement{query: selectDue, args: []any{states, c.now, want, seen}, read: func(row scanner) error {
 			var read stored
 			err := read.scan(row)
 			rows = append(rows, read)
@@ -119,16 +128,23 @@ func (s *Store) takeOne(row stored, c *claiming) (*change, error) {
 	return &change{Change: made, stamp: newStamp()}, nil
 }
 
+// leaveOut has this claim pass a refund by, and those of the next minutes. One that somebody has locked is worth no
+// more than this claim: he is done in a moment.
 func (s *Store) leaveOut(ctx context.Context, c *claiming, id string, err error) {
 	c.left = append(c.left, id)
-	s.log.ErrorContext(ctx, "refund left out of a claim", "refund", id, "err", err)
+	if code(err) != lockNotAvailable && s.left.add(id, c.now) {
+		s.log.ErrorContext(ctx, "refund left out of claims", "refund", id, "for", leftFor, "err", err)
+	}
 }
 
 // applyAll is what the changes write, all events before what is given back and all of that before the moves: the order
-// in which locks are taken.
+// in which locks are taken. The moves go by their states: those to final ones lock a counter each.
 func (s *Store) applyAll(all []*change) ([]statement, error) {
 	var events, days, moves []statement
 	dead := []gateway.Refund{}
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b *change) int {
+		return cmp.Compare(a.Refund().State, b.Refund().State)
+	})
 	for _, c := range all {
 		if event, moved := c.Event(); moved {
 			appended, err := record(event, c.stamp)
@@ -146,14 +162,14 @@ func (s *Store) applyAll(all []*change) ([]statement, error) {
 		return cmp.Or(cmp.Compare(a.Origin.Customer, b.Origin.Customer), a.CreatedAt.Compare(b.CreatedAt))
 	})
 	for _, r := range dead {
-		days = append(days, given(r))
+		days = append(days, givenBack(r))
 	}
 	return slices.Concat(events, days, moves), nil
 }
 
 // claimSingly commits what a claim took one by one, leaves out what the database refuses, and goes on with others in
 // their place. They aren't locked any more, but each still has the version that it was taken from, or is stale.
-func (s *Store) claimSingly(ctx context.Context, now time.Time, c *claiming) ([]gateway.Refund, error) {
+func (s *Store) claimSingly(ctx context.Context, c *claiming) ([]gateway.Refund, error) {
 	var claimed []gateway.Refund
 	for {
 		for _, t := range c.taken {
@@ -161,7 +177,7 @@ func (s *Store) claimSingly(ctx context.Context, now time.Time, c *claiming) ([]
 			case err == nil:
 				claimed = append(claimed, kept(t.Refund()))
 			case errors.Is(err, gateway.ErrStale):
-			case broke(err) != "":
+			case ofOne(err):
 				s.leaveOut(ctx, c, t.Refund().ID, err)
 			case len(claimed) == 0:
 				return nil, err
@@ -174,11 +190,11 @@ func (s *Store) claimSingly(ctx context.Context, now time.Time, c *claiming) ([]
 		if len(claimed) >= c.Limit || len(c.left) >= spare {
 			return claimed, nil
 		}
-		more := &claiming{Claim: c.Claim, left: c.left}
+		more := *c
 		more.Limit = c.Limit - len(claimed)
 		err := s.dispatch.write(ctx, func(ctx context.Context, tx *transaction) error {
 			more.taken, more.left = nil, slices.Clone(c.left)
-			return s.take(ctx, tx, now, more)
+			return s.take(ctx, tx, &more)
 		})
 		if err != nil || len(more.taken) == 0 {
 			return claimed, nil //nolint:nilerr // what is claimed is claimed

@@ -14,12 +14,13 @@
 //
 //	Accept     1 when nothing was spent that day and the request has no dead refund, which is guessed first and which
 //	           the unique indexes check. Else the guess is rolled back and 2 more lock the customer's day and write
+//	Accepted   2
 //	Apply      1
 //	Claim      2: lock and read what is due, write what Take made of it. One more when Take refuses some; when the
 //	           database refuses one, one for each of the claim
 //	Update     2: lock and read the record, write it
 //	Seen       1
-//	Withdraw   1; one more when the id is a refund
+//	Withdraw   1; two more when the id is a refund
 //	reads      1
 //
 // A write that is refused costs one more, to roll back; a connection that lay idle for a second is tried out first.
@@ -37,8 +38,10 @@
 // short. So whoever finds a write that somebody else was waiting for (after a lost answer, or as a client that comes
 // again) commits a small one behind it and waits for that.
 //
-// Whatever else the server says of a transaction is definite. One that lost to others (40001, 40P01) is tried again from
-// the start, three times at most; any other error is the caller's.
+// Whatever else the server says of a transaction is definite. One that it gave up for others (class 40: 40001, 40P01) is
+// tried again from the start, three times at most; any other error is the caller's. Neither is to be expected: READ
+// COMMITTED knows no serialization failures, and whoever waits in a circle runs out of his 500 ms for a lock (55P03,
+// which isn't tried again) before the server looks for deadlocks, which it does after a second unless set otherwise.
 //
 // # Time limits
 //
@@ -49,8 +52,15 @@
 //
 // # Locks are taken in one order
 //
-// The refund, then the customer's day, then what the unique indexes guard, then the customer's ledger: so two writes
-// wait for each other in one direction only.
+// The refund, then the customer's day, then what the unique indexes guard, then the customer's ledger or, for a refund
+// that ends, a counter of its state: so two writes wait for each other in one direction only. A claim that ends several
+// takes the counters in the order of their states, after all its days.
+//
+// # How many stand where
+//
+// Counts is exact however many refunds there are: those that haven't ended are few and counted in an index that holds
+// no others; those that have are in table ended, which a trigger moves in the transaction that ends a refund. It has 32
+// counters for each final state, by the server's process, so that endings don't queue for one row.
 //
 // # What the SQL repeats
 //
@@ -60,13 +70,19 @@
 // # Two roles
 //
 // [Migrate] runs as the owner of the schema; the gateway runs as a role that may read, insert, and update the columns
-// that move, and nothing else: what it deletes (previews and callbacks too old to matter) goes through two functions
-// that the owner gave it. Open with RequireRestricted refuses a role that could do more.
+// that move, and nothing else: what it counts goes through a trigger that works as the owner, and what it deletes
+// (previews and callbacks too old to matter) through two functions that the owner gave it. Open with RequireRestricted
+// refuses a role that could do more. Whoever seals values anew under another key does so as the owner.
 //
 // # Rolling deploys
 //
 // A migration only adds: its first line says the oldest program version that can still work with what it leaves, and
 // the schema remembers. A program runs on its own schema and on a newer one that says it may; never on an older one.
+// It never alters a column's type: a statement that a running gateway has prepared would fail for as long as its
+// connection lives.
+//
+// A step waits 200 ms for a table, and tries again for about a minute: a gateway's statement that has to wait behind it
+// waits no longer than it may.
 //
 // # Connections
 //

@@ -39,7 +39,7 @@ func (s *Store) Update(ctx context.Context, now time.Time, customer string, chan
 	if broke(err) == "ledger_customer" {
 		err = attempt() // there was no row to lock, and somebody else made it first
 	}
-	err = s.settled(ctx, s.main, err, u.foundBy)
+	err = s.settle(ctx, s.main, err, u.foundBy)
 	if err != nil {
 		return otp.Record{}, err
 	}

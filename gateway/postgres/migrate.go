@@ -21,8 +21,11 @@ type MigrateOptions struct {
 }
 
 const (
-	// migrateLockTime is how long a step waits for a table: everybody who comes after it waits too.
-	migrateLockTime = "5s"
+	// migrateLockTime is how long a step waits for a table. Everybody who comes after it waits too, and a gateway's
+	// statement only for lockTime: behind a reader who takes his time, a backup say, it steps aside and comes again.
+	migrateLockTime  = "200ms"
+	migrateLockPause = time.Second
+	migrateLockTries = 50
 
 	// oneMigrator is one lock for each schema of a database. It is the session's, so that it is held over all steps.
 	oneMigrator = `SELECT pg_advisory_lock(hashtextextended('istirdad migrate ' || current_schema(), 0))`
@@ -43,7 +46,8 @@ const (
 // Migrate brings the schema at url up to this program's version, as its owner, into the first schema of the search
 // path. Each step is one transaction: a migration that is cut off leaves a whole schema of some version, and the next
 // one goes on from there. Of several at once one works, and the others find nothing left to do. A schema that is newer
-// is left as it is, if this program can work with it.
+// is left as it is, if this program can work with it, and nobody is granted anything: its own program knows what a
+// gateway needs there, and this one would take it away. A table that others use is waited for, for about a minute.
 func Migrate(ctx context.Context, url string, o MigrateOptions) error {
 	return migrate(ctx, url, migrations, o)
 }
@@ -75,16 +79,26 @@ func migrate(ctx context.Context, url string, files fs.FS, o MigrateOptions) err
 		}
 		for _, step := range steps[min(is.version, len(steps)):] {
 			began := time.Now()
-			if err := step.apply(ctx, conn); err != nil {
+			if err := step.applyBetween(ctx, conn); err != nil {
 				return fmt.Errorf("migration %d, %s: %w", step.version, step.name, err)
 			}
 			o.Log.InfoContext(ctx, "migrated", "version", step.version, "name", step.name, "took", time.Since(began))
 		}
-		if o.Grant == "" {
+		if o.Grant == "" || is.version > len(steps) {
 			return nil
 		}
 		return grant(ctx, conn, o.Grant)
 	})
+}
+
+// applyBetween applies the step between the others that use its tables.
+func (m migration) applyBetween(ctx context.Context, conn *pgx.Conn) error {
+	for try := 1; ; try++ {
+		err := m.apply(ctx, conn)
+		if code(err) != lockNotAvailable || try == migrateLockTries || !rest(ctx, migrateLockPause) {
+			return err
+		}
+	}
 }
 
 func (m migration) apply(ctx context.Context, conn *pgx.Conn) error {

@@ -49,7 +49,6 @@ func newPool(ctx context.Context, url, name string, size int, l limits, between 
 	config.MinConns, config.MinIdleConns = config.MaxConns, 0
 	config.MaxConnLifetime = 30 * time.Minute // so that connections find a server that is new, or back
 	config.MaxConnLifetimeJitter = 5 * time.Minute
-	config.MaxConnIdleTime = 5 * time.Minute
 	config.HealthCheckPeriod = time.Minute
 	config.PingTimeout = l.acquire
 	session(config.ConnConfig, "istirdad "+name)
@@ -156,11 +155,12 @@ func acquaint(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// noteWarning remembers that the server warned of something: a commit whose wait for the synchronous standby was cut
-// short says COMMIT like any other, and only a warning, in the server's language, that it is on one machine alone. No
-// statement of ours is warned of otherwise.
+// noteWarning remembers that the server warned of a commit whose wait for the synchronous standby was cut short: it says
+// COMMIT like any other, and only the warning says that it is on one machine alone. That is in the server's language and
+// has no code of its own, so it is known by the server's source file that it comes from. There are others: a server that
+// is running out of transaction ids warns of every transaction.
 func noteWarning(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if n.SeverityUnlocalized == "WARNING" {
+	if n.SeverityUnlocalized == "WARNING" && n.File == "syncrep.c" {
 		conn.CustomData()[warningKey] = n.Message
 	}
 }

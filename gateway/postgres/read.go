@@ -22,8 +22,17 @@ const (
 
 	selectLive = `SELECT request_id FROM refunds
 		WHERE state NOT IN ('rejected', 'cancelled', 'returned') AND request_id = ANY ($1)`
-	selectCounts = `SELECT state, count(*), min(created_at) FROM refunds GROUP BY state`
-	selectSpent  = `SELECT spent FROM day_limits WHERE customer = $1 AND day = $2`
+	selectSpent = `SELECT spent FROM day_limits WHERE customer = $1 AND day = $2`
+)
+
+const (
+	unfinished = `'awaiting_approval', 'queued', 'sending', 'in_doubt', 'pending', 'refunded', 'returning', 'manual'`
+	// selectCounts counts the refunds that haven't ended, which are few, and adds up the counters of those that have.
+	// The list of states is there twice: to ask for each by itself, and to say that the partial index holds them all.
+	selectCounts = `SELECT wanted, n, oldest FROM unnest(ARRAY[` + unfinished + `]) AS s(wanted) CROSS JOIN LATERAL (
+			SELECT count(*) AS n, min(created_at) AS oldest FROM refunds WHERE state = s.wanted AND state IN (` + unfinished + `)
+		) AS r WHERE n > 0
+		UNION ALL SELECT state, sum(n)::bigint, NULL FROM ended GROUP BY state`
 )
 
 // pageMax is the most that one page of a list holds.
@@ -134,13 +143,13 @@ func (s *Store) Counts(ctx context.Context) (counts map[gateway.State]int, oldes
 		var (
 			state   gateway.State
 			n       int
-			created time.Time
+			created *time.Time // of the oldest, if they haven't ended
 		)
 		if err := row.Scan(&state, &n, &created); err != nil {
 			return err
 		}
 		counts[state] = n
-		if at := created.UTC(); !state.Final() && (oldestUnfinished.IsZero() || at.Before(oldestUnfinished)) {
+		if at := instant(created); created != nil && (oldestUnfinished.IsZero() || at.Before(oldestUnfinished)) {
 			oldestUnfinished = at
 		}
 		return nil

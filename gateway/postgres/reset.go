@@ -12,14 +12,17 @@ import (
 // emptied are the tables that Reset empties, those with triggers against it first.
 const (
 	guarded = "refunds, events"
-	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn"
+	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended"
 )
+
+// resetLockTime is how long Reset waits for a table.
+const resetLockTime = "5s"
 
 // Reset deletes everything at url, in one transaction, as the owner of the schema: nobody else can. It is for the
 // sandbox alone. The triggers that forbid it are taken down for as long as it lasts.
 func Reset(ctx context.Context, url string) error {
 	return asOwner(ctx, url, "istirdad reset", func(conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "SELECT set_config('lock_timeout', $1, false)", migrateLockTime); err != nil {
+		if _, err := conn.Exec(ctx, "SELECT set_config('lock_timeout', $1, false)", resetLockTime); err != nil {
 			return err
 		}
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {

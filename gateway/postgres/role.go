@@ -15,19 +15,17 @@ type need struct {
 	columns string // that it may update
 }
 
-// sealedColumns may be sealed anew when a key is changed.
-const sealedColumns = `payer_number, payer_index, beneficiary_number, to_iban, to_iban_index`
-
 var (
 	needs = []need{
 		{"schema_migrations", "SELECT", ""},
-		{"refunds", "SELECT, INSERT", movingColumns + ", stamp, " + sealedColumns},
+		{"refunds", "SELECT, INSERT", movingColumns + ", stamp"},
 		{"events", "SELECT, INSERT", ""},
 		{"moves", "SELECT", ""},
 		{"day_limits", "SELECT, INSERT", "spent"},
 		{"ledger", "SELECT, INSERT", "record, cleared, updated_at, stamp"},
 		{"callbacks_seen", "SELECT, INSERT", ""},
 		{"withdrawn", "SELECT, INSERT", ""},
+		{"ended", "SELECT", ""},
 	}
 	neededFunctions = []string{"prune_withdrawn(timestamptz)", "prune_callbacks(timestamptz)"}
 )
@@ -89,9 +87,9 @@ const (
 		UNION ALL SELECT privilege || ' on ' || relname FROM pg_class, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
 			WHERE oid = ANY ($1::regclass[]) AND has_table_privilege(oid, privilege)
 		UNION ALL SELECT 'UPDATE on ' || relname FROM pg_class
-			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
+			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
 		UNION ALL SELECT 'INSERT on ' || relname FROM pg_class
-			WHERE oid = ANY (ARRAY['moves', 'schema_migrations']::regclass[]) AND has_any_column_privilege(oid, 'INSERT')`
+			WHERE oid = ANY (ARRAY['moves', 'schema_migrations', 'ended']::regclass[]) AND has_any_column_privilege(oid, 'INSERT')`
 )
 
 // checkRole refuses a role that can't do a gateway's work, and if asked one that can do more.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // The migrations, numbered without gaps. They only go forward: a ledger of money isn't unmade.
@@ -78,20 +76,15 @@ const selectSchema = `SELECT coalesce(max(version), 0), coalesce(max(oldest), 0)
 func readSchema(ctx context.Context, conn *pgx.Conn) (schema, error) {
 	var is schema
 	err := conn.QueryRow(ctx, selectSchema).Scan(&is.version, &is.oldest)
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == undefinedTable {
+	if code(err) == undefinedTable {
 		return schema{}, nil
 	}
 	return is, granted(err)
 }
 
-const (
-	undefinedTable        = "42P01"
-	insufficientPrivilege = "42501"
-)
-
 // granted says ErrNotGranted of an error that says so.
 func granted(err error) error {
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == insufficientPrivilege {
+	if code(err) == insufficientPrivilege {
 		return fmt.Errorf("%w: %w", ErrNotGranted, err)
 	}
 	return err

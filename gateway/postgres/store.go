@@ -30,10 +30,14 @@ type Store struct {
 	now      func() time.Time // for Check alone: every other time is handed in
 	main     *pool
 	dispatch *pool
+	left     leftOut
 	closed   func() error
 }
 
 // Options are what an operator decides about a store. The zero value is right for most.
+//
+// A store has as many connections as both pools together. Each lost answer that is being settled has one more, for two
+// seconds at most: leave room for a few beyond the pools of all gateways.
 type Options struct {
 	// Pool is how many connections serve customers. Zero: 16.
 	Pool int
@@ -127,14 +131,15 @@ func (s *Store) close() error {
 const checkWell = `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean, clock_timestamp()`
 
 // Check reports whether the store can do its work: the server answers and takes writes, and its clock agrees with this
-// program's to two seconds.
+// program's to two seconds. It asks through the dispatcher's pool: a crowd that fills the customers' is served, and takes
+// no gateway out of service.
 func (s *Store) Check(ctx context.Context) error {
 	var (
 		readOnly bool
 		theirs   time.Time
 	)
 	before := s.now()
-	if _, err := s.main.one(ctx, checkWell, nil, &readOnly, &theirs); err != nil {
+	if _, err := s.dispatch.one(ctx, checkWell, nil, &readOnly, &theirs); err != nil {
 		return fmt.Errorf("postgres: check: %w", err)
 	}
 	after := s.now()

@@ -46,7 +46,8 @@ func TestSealedInPlace(t *testing.T) {
 	db := server.Database(t)
 	s := openStore(t, db.App, Options{Log: log}, patient, nil)
 	one, two := mustAccept(t, s, fixture(1)), mustAccept(t, s, fixture(2))
-	conn := shell(t, db.App)
+	conn := shell(t, db.Owner)
+	mustExec(t, conn, `ALTER TABLE refunds DISABLE TRIGGER refunds_fixed`)
 	mustExec(t, conn, `UPDATE refunds SET to_iban = (SELECT to_iban FROM refunds WHERE id = 'r-2') WHERE id = 'r-1'`) // another row
 	mustExec(t, conn, `UPDATE refunds SET payer_number = beneficiary_number WHERE id = 'r-2'`)                        // another column
 	for _, id := range []string{one.ID, two.ID} {
@@ -229,7 +230,8 @@ func TestUnchangedRecordIsNotWritten(t *testing.T) {
 func TestReset(t *testing.T) {
 	s, db := newStore(t)
 	for range 2 {
-		mustAccept(t, s, fixture(1))
+		c, err := mustAccept(t, s, fixture(1)).Cancel(gateway.Dispatcher(start, nil), "withdrawn")
+		mustApply(t, s, c, err)
 		if first, err := s.Seen(t.Context(), "evt", start); err != nil || !first {
 			t.Fatal(first, err)
 		}
@@ -253,6 +255,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestCreateSchema(t *testing.T) {
+	t.Parallel()
 	s, db := newStore(t)
 	mustAccept(t, s, fixture(1))
 	var urls []string
@@ -296,12 +299,12 @@ func TestCreateSchema(t *testing.T) {
 }
 
 func TestCheckSeesAStandby(t *testing.T) {
-	s := openStore(t, server.Database(t).App, Options{Pool: 1}, patient, nil)
+	s := openStore(t, server.Database(t).App, Options{ClaimPool: 1}, patient, nil)
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 	// As far as a session can tell, a server that takes no writes is a standby.
-	if err := s.main.each(t.Context(), `SET default_transaction_read_only = on`, nil, nil); err != nil {
+	if err := s.dispatch.each(t.Context(), `SET default_transaction_read_only = on`, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "takes no writes") {
@@ -331,59 +334,6 @@ func TestSeveralHosts(t *testing.T) {
 		if got := column(t, shell(t, primary.URL(pgtest.App, db.Name)), `SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'istirdad main'`)[0]; got == "0" {
 			t.Error("the store isn't at the primary")
 		}
-	}
-}
-
-// TestLocksInOneOrder has many writers at few rows: what waits for each other in a circle would be cut off by the
-// time limit for locks.
-func TestLocksInOneOrder(t *testing.T) {
-	s, _ := newStore(t)
-	var (
-		workers sync.WaitGroup
-		ids     atomic.Int64
-		died    atomic.Int64
-	)
-	expected := func(err error) bool {
-		return err == nil || errors.Is(err, gateway.ErrRefundExists) || errors.Is(err, gateway.ErrStale) || errors.Is(err, gateway.ErrMove)
-	}
-	by := gateway.Dispatcher(start, nil)
-	cancel := func(r gateway.Refund) (gateway.Change, error) { return r.Cancel(by, "withdrawn") }
-	for worker := range 8 {
-		workers.Go(func() {
-			for n := range 25 {
-				a := fixture(int(1000 + ids.Add(1)))
-				a.Payment.RequestID, a.Origin.Customer = fixture(n%2).Payment.RequestID, fixture((n+worker)%2).Origin.Customer
-				r, _, err := s.Accept(t.Context(), a)
-				if !expected(err) {
-					t.Errorf("Accept: %v", err)
-				}
-				if worker%2 == 0 {
-					taken, err := s.Claim(t.Context(), start, dispatch.Claim{States: []gateway.State{gateway.Queued}, Limit: 2, Take: cancel})
-					if died.Add(int64(len(taken))); err != nil {
-						t.Errorf("Claim: %v", err)
-					}
-				} else if err == nil {
-					c, err := cancel(r)
-					if err == nil {
-						err = s.Apply(t.Context(), c)
-					}
-					if err == nil {
-						died.Add(1)
-					}
-					if !expected(err) {
-						t.Errorf("Apply: %v", err)
-					}
-				}
-				_, err = s.Update(t.Context(), start, a.Origin.Customer, func(r otp.Record) (otp.Record, error) { r.Failures++; return r, nil })
-				if err != nil {
-					t.Errorf("Update: %v", err)
-				}
-			}
-		})
-	}
-	workers.Wait()
-	if died.Load() < 50 {
-		t.Errorf("only %d refunds died: nothing was fought for", died.Load())
 	}
 }
 

@@ -46,18 +46,25 @@ func (p *pool) write(ctx context.Context, do func(ctx context.Context, tx *trans
 		if try == tries || !outrun(err) {
 			return err
 		}
-		select {
-		case <-time.After(time.Duration(try)*pause + time.Duration(draw()%uint64(pause))):
-		case <-ctx.Done():
+		if !rest(ctx, time.Duration(try)*pause+time.Duration(draw()%uint64(pause))) {
 			return err
 		}
 	}
 }
 
+// rest waits. It is false when the context ended before.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // outrun reports whether a transaction failed for nothing but that others went first.
 func outrun(err error) bool {
-	failure, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (failure.Code == "40001" || failure.Code == "40P01") && definite(err)
+	return (code(err) == serializationFailure || code(err) == deadlockDetected) && definite(err)
 }
 
 func (p *pool) try(ctx context.Context, do func(ctx context.Context, tx *transaction) error) error {
@@ -186,11 +193,31 @@ func definite(err error) bool {
 
 // broke names the rule of the schema that an error says was broken: a constraint, a unique index or a trigger.
 func broke(err error) string {
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && len(failure.Code) == 5 && failure.Code[:2] == "23" {
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && class(err) == "23" {
 		return failure.ConstraintName
 	}
 	return ""
 }
+
+// The codes of the server's errors that are acted on (appendix A of its manual).
+const (
+	serializationFailure  = "40001"
+	deadlockDetected      = "40P01"
+	insufficientPrivilege = "42501"
+	undefinedTable        = "42P01"
+	lockNotAvailable      = "55P03"
+)
+
+// code is the code of the server's error; empty when it isn't the server's.
+func code(err error) string {
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return failure.Code
+	}
+	return ""
+}
+
+// class is the first two letters of an error's code.
+func class(err error) string { return code(err)[:min(len(code(err)), 2)] }
 
 // draw is a number that nobody else draws.
 func draw() uint64 {

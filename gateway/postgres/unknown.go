@@ -29,7 +29,7 @@ func (e *unknownError) notWritten() error { return fmt.Errorf("postgres: not wri
 const (
 	// settleTime is how long the end of a lost transaction is waited for.
 	settleTime = 2 * time.Second
-	// settleAgain is how long between two looks.
+	// settleAgain is how long it rests between two looks.
 	settleAgain = 20 * time.Millisecond
 
 	// endBackend ends the process that had the transaction; no row: it is gone, and the transaction over. Waiting for
@@ -45,42 +45,48 @@ func newStamp() stamp { return stamp(draw()) }
 // look is pool.one on some connection.
 type look func(ctx context.Context, query string, args []any, into ...any) (found bool, err error)
 
-// settle waits until a transaction whose COMMIT wasn't answered is over, one way or the other, and then has find look
-// for its stamp. It returns nil when that is found.
+// finder looks for the stamp of a write.
+type finder func(ctx context.Context, one look) (found bool, err error)
+
+// errCantTell: others have written over what the stamp was on.
+var errCantTell = errors.New("postgres: written over since")
+
+// settle is for a write that ended in err. One whose COMMIT wasn't answered is waited for until it is over, one way or
+// the other, and then found or not: nil when it is. Any other error comes back as it is.
 //
 // It has its own context, because the caller's may have run out over the COMMIT, and its own connection, because those
 // of the pool may all be waiting for the same silent server.
-func (p *pool) settle(ctx context.Context, lost *unknownError, find func(context.Context, look) (bool, error)) error {
-	if lost.backend.pid == 0 {
-		return lost
+func (s *Store) settle(ctx context.Context, p *pool, err error, find finder) error {
+	lost, ok := errors.AsType[*unknownError](err)
+	if !ok || lost.backend.pid == 0 {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.settle)
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.settle)
 	defer cancel()
-	tick := time.NewTicker(settleAgain)
-	defer tick.Stop()
-	for {
-		switch found, err := p.settleOnce(ctx, lost, find); {
-		case err == nil && found:
-			return nil
-		case err == nil:
-			return lost.notWritten()
-		case errors.Is(err, errCantTell):
-			return lost
-		}
-		select {
-		case <-tick.C: // the server is on its way back, perhaps
-		case <-ctx.Done():
-			return lost
+	for again := true; again; {
+		switch found, failure := p.settleOnce(settling, lost, find); {
+		case failure != nil:
+			// The server is on its way back, perhaps.
+			again = !errors.Is(failure, errCantTell) && rest(settling, settleAgain)
+		case found:
+			err, again = nil, false
+		default:
+			err, again = lost.notWritten(), false
 		}
 	}
+	s.log.WarnContext(ctx, "the answer to a COMMIT was lost", "cause", lost.cause, "committed", err == nil)
+	return err
 }
 
-func (p *pool) settleOnce(ctx context.Context, lost *unknownError, find func(context.Context, look) (bool, error)) (found bool, err error) {
+func (p *pool) settleOnce(ctx context.Context, lost *unknownError, find finder) (found bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, p.Config().ConnConfig)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
+	if err := acquaint(ctx, conn); err != nil {
+		return false, err
+	}
 	one := func(ctx context.Context, query string, args []any, into ...any) (bool, error) {
 		err := conn.QueryRow(ctx, query, args...).Scan(into...)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -90,31 +96,23 @@ func (p *pool) settleOnce(ctx context.Context, lost *unknownError, find func(con
 	}
 	for running := true; running; {
 		var ended bool
-		if running, err = one(ctx, endBackend, []any{lost.backend.pid, lost.backend.started}, &ended); err != nil {
+		running, err = one(ctx, endBackend, []any{lost.backend.pid, lost.backend.started}, &ended)
+		switch {
+		case err != nil:
 			return false, err
+		case running && !rest(ctx, settleAgain):
+			return false, ctx.Err()
 		}
 	}
 	if found, err = find(ctx, one); err != nil || !found {
 		return false, err
 	}
-	_, err = conn.Exec(ctx, ripple)
+	err = ripple(ctx, &transaction{conn: conn})
 	return err == nil, err
 }
 
+const emitNothing = `SELECT pg_logical_emit_message(true, 'istirdad', '')`
+
 // ripple is the smallest transaction whose commit waits for the synchronous standby, and so for all that was committed
 // before it. What is merely there to be read may be on this machine alone: its own commit's wait was cut short.
-const ripple = `SELECT pg_logical_emit_message(true, 'istirdad', '')`
-
-// errCantTell: others have written over what the stamp was on.
-var errCantTell = errors.New("postgres: written over since")
-
-// settled is settle for a write that ended in err, whatever that is: other errors come back as they are.
-func (s *Store) settled(ctx context.Context, p *pool, err error, find func(context.Context, look) (bool, error)) error {
-	lost, ok := errors.AsType[*unknownError](err)
-	if !ok {
-		return err
-	}
-	err = p.settle(ctx, lost, find)
-	s.log.WarnContext(ctx, "the answer to a COMMIT was lost", "cause", lost.cause, "committed", err == nil)
-	return err
-}
+func ripple(ctx context.Context, tx *transaction) error { return tx.commit(ctx, exec(emitNothing)) }

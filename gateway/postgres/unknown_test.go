@@ -156,11 +156,10 @@ func TestF34LateCommit(t *testing.T) {
 	proxy.Silence()
 	a := &acceptance{Acceptance: fixture(2), stamp: newStamp()}
 	err := writer.main.write(t.Context(), func(ctx context.Context, tx *transaction) error { return writer.acceptUnseen(ctx, tx, a) })
-	lost, ok := errors.AsType[*unknownError](err)
-	if !ok {
+	if _, open := errors.AsType[*unknownError](err); !open {
 		t.Fatalf("a write that nobody answers: %v", err)
 	}
-	err = looker.main.settle(t.Context(), lost, a.foundBy)
+	err = looker.settle(t.Context(), looker.main, err, a.foundBy)
 	if _, open := errors.AsType[*unknownError](err); err == nil || open {
 		t.Fatalf("settled as %v", err)
 	}
@@ -222,6 +221,9 @@ func TestUnreplicated(t *testing.T) {
 		t.Errorf("Accept: %v", err)
 	}
 	mustLookup(t, s, "r-2")
+	if _, err := s.Accepted(t.Context(), "c-2", "r-2"); err == nil {
+		t.Error("Accepted of what the standby doesn't have")
+	}
 	if _, first, err := s.Accept(t.Context(), fixture(2)); err == nil {
 		t.Errorf("Accept again: first %t and no error", first)
 	}
@@ -232,13 +234,90 @@ func TestUnreplicated(t *testing.T) {
 		_, _, err := s.Accept(t.Context(), fixture(3))
 		cut <- err
 	}()
-	for cancelled := ""; cancelled == ""; {
-		if cancelled, err = lonely.SQL("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"); err != nil {
+	cutShort := func() bool {
+		t.Helper()
+		cancelled, err := lonely.SQL("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+		if err != nil {
 			t.Fatal(err)
 		}
+		return cancelled != ""
 	}
+	waitFor(t, cutShort)
 	if err := <-cut; !errors.Is(err, errUnreplicated) {
 		t.Errorf("Accept whose wait was cut short: %v", err)
+	}
+	// So may he that of whoever settles a lost answer, as often as it is tried again.
+	lost := &unknownError{backend: backend{pid: 1}, cause: errors.New("lost")}
+	go func() {
+		cut <- s.settle(t.Context(), s.main, lost, func(context.Context, look) (bool, error) { return true, nil })
+	}()
+	waitFor(t, func() bool {
+		cutShort()
+		select {
+		case err = <-cut:
+			return true
+		default:
+			return false
+		}
+	})
+	if _, open := errors.AsType[*unknownError](err); !open {
+		t.Errorf("settled without the standby: %v", err)
+	}
+
+	for _, id := range []string{"2", "3"} {
+		if _, err := s.Accepted(t.Context(), "c-"+id, "r-"+id); err == nil {
+			t.Errorf("Accepted of r-%s, which the standby doesn't have", id)
+		}
+	}
+	if _, err := lonely.SQL("postgres", "ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { r, err := s.Accepted(t.Context(), "c-3", "r-3"); return err == nil && r.ID == "r-3" })
+}
+
+// TestOtherWarnings: a server that warns of everything, as one that runs out of transaction ids does, is still believed.
+func TestOtherWarnings(t *testing.T) {
+	s, db := newStore(t)
+	owner := shell(t, db.Owner)
+	mustExec(t, owner, `CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE WARNING ''vacuum me''; RETURN NEW; END'`)
+	mustExec(t, owner, `CREATE TRIGGER warn BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION warn()`)
+	mustAccept(t, s, fixture(1))
+}
+
+// TestSettlesAsThePoolWould looks at the connection on which a lost answer is settled: its commits wait for the disk and
+// the standby whatever the URL says.
+func TestSettlesAsThePoolWould(t *testing.T) {
+	s := openStore(t, server.Database(t).App+"&synchronous_commit=remote_write", Options{}, patient, nil)
+	var is string
+	lost := &unknownError{backend: backend{pid: 1}, cause: errors.New("lost")}
+	err := s.settle(t.Context(), s.main, lost, func(ctx context.Context, one look) (bool, error) {
+		return one(ctx, `SELECT current_setting('synchronous_commit')`, nil, &is)
+	})
+	if err != nil || is != "on" {
+		t.Errorf("synchronous_commit is %q, %v", is, err)
+	}
+}
+
+// TestSettleDoesNotHammer has the process that is to be ended stay: one of the server's own, which nobody can end.
+func TestSettleDoesNotHammer(t *testing.T) {
+	t.Parallel()
+	db := freshRoles(t, server.Server(t), "GRANT pg_read_all_stats TO ") // who may see when it started
+	var counts trips
+	s := openStore(t, db.App, Options{}, limits{acquire: 5 * time.Second, write: shortWrite, settle: shortSettle}, counts.between)
+	lost := &unknownError{cause: errors.New("lost")}
+	found, err := s.main.one(t.Context(), `SELECT pid, backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'`, nil,
+		&lost.backend.pid, &lost.backend.started)
+	if err != nil || !found {
+		t.Fatalf("the checkpointer: %t, %v", found, err)
+	}
+	before := counts.n.Load()
+	err = s.settle(t.Context(), s.main, lost, func(context.Context, look) (bool, error) { return true, nil })
+	if _, open := errors.AsType[*unknownError](err); !open {
+		t.Errorf("settled while it runs: %v", err)
+	}
+	const most = 2 * int64(shortSettle/settleAgain)
+	if got := counts.n.Load() - before; got < 3 || got > most {
+		t.Errorf("%d round trips in %s, want %d at most", got, shortSettle, most)
 	}
 }
 

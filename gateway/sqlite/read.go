@@ -45,6 +45,11 @@ func (s *Store) Refund(ctx context.Context, customer, id string) (gateway.Refund
 	return s.refund(ctx, s.queries, refundOfCustomer, id, customer)
 }
 
+// Accepted is Refund: what a reader sees in this file, its writer has flushed to the disk.
+func (s *Store) Accepted(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	return s.Refund(ctx, customer, id)
+}
+
 // Lookup returns the refund of this id, whoever's it is: for referees and operators, never for a customer's request.
 func (s *Store) Lookup(ctx context.Context, id string) (gateway.Refund, error) {
 	return s.refund(ctx, s.queries, refundByID, id)

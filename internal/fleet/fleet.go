@@ -87,7 +87,7 @@ func Start(t testing.TB, o Options) *Fleet {
 	if err := built(); err != nil {
 		t.Fatal(err)
 	}
-	f := &Fleet{t: t, dir: t.TempDir(), Postgres: pgtest.Start(t), Redis: redistest.Start(t)}
+	f := &Fleet{t: t, dir: t.TempDir(), Postgres: pgtest.Start(t, pgtest.Setting("max_connections", "300")), Redis: redistest.Start(t)}
 	f.Database = f.Postgres.Database(t)
 	f.config = filepath.Join(f.dir, "gateway.yaml")
 	n := o.Gateways
@@ -106,6 +106,9 @@ func Start(t testing.TB, o Options) *Fleet {
 		"ISTIRDAD_DATABASE_MIGRATE_ON_START=false",
 		"ISTIRDAD_REDIS_URL=redis://"+through(o.Redis, f.Redis.Addr(), f.Redis.Addr()),
 		"ISTIRDAD_LOG_LEVEL=info",
+		// Servers, gateways, stand-ins and a crowd share one small machine here. What on machines of their own would be
+		// an overload, to be refused at once, is as usual.
+		"ISTIRDAD_DATABASE_POOL=48", "ISTIRDAD_REDIS_COMMAND_TIMEOUT=2s",
 	)
 	f.env = append(f.env, o.Env...)
 	f.Migrate("gateway")
@@ -200,8 +203,8 @@ func (g *Gateway) AwaitReady() {
 	last := errors.New("not asked")
 	for began := time.Now(); time.Since(began) < readyMax; time.Sleep(20 * time.Millisecond) {
 		select {
-		case <-g.Exited():
-			g.t.Fatalf("%s ended before it was ready: %v", g.name, g.err)
+		case <-g.now().exited:
+			g.t.Fatalf("%s ended before it was ready: %v", g.name, g.now().err)
 		default:
 		}
 		answer, err := client.Do(asked)

@@ -127,9 +127,9 @@ func TestF56Terminated(t *testing.T) {
 			took, err := f.Gateways[0].Stop(21 * time.Second)
 			left := f.SQL(`SELECT count(*) FROM refunds WHERE state = 'sending'`)
 			t.Logf("stopped in %v with %s sends open", took.Round(10*time.Millisecond), left)
-			stopped <- fmt.Sprintf("%v, %s sends without an outcome", err, left)
 			f.World.ClearFaults()
 			f.Gateways[0].Start()
+			stopped <- fmt.Sprintf("%v, %s sends without an outcome", err, left)
 		}()
 	})
 	if got := <-stopped; got != "<nil>, 0 sends without an outcome" {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,10 +27,14 @@ type Process struct {
 	make func() *exec.Cmd
 
 	mu      sync.Mutex
-	cmd     *exec.Cmd
-	started time.Time
-	exited  chan struct{} // closed when the running one has ended
-	err     error         // how it ended; read after exited
+	running *run // the last one that was started
+}
+
+// run is one life of a Process.
+type run struct {
+	process *os.Process
+	exited  chan struct{}
+	err     error // how it ended; read after exited
 }
 
 // newProcess starts what make returns and stops it when the test ends.
@@ -47,64 +52,80 @@ func newProcess(t testing.TB, dir, name string, command func() *exec.Cmd) *Proce
 // Start starts the program, which must not be running.
 func (p *Process) Start() {
 	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }() // the program has its own
-	p.cmd = p.make()
-	p.cmd.Stderr = log
-	if p.cmd.Stdout == nil {
-		p.cmd.Stdout = log
+	cmd := p.make()
+	cmd.Stderr = log
+	if cmd.Stdout == nil {
+		cmd.Stdout = log
 	}
-	// Nothing of a fleet outlives the test that was killed.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
+	// Nothing of a fleet outlives a test that was killed. The kernel goes by the thread that made the child, so that
+	// thread is kept for as long as the child lives.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	r := &run{exited: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		r.process = cmd.Process
+		started <- err
+		if err == nil {
+			r.err = cmd.Wait()
+			close(r.exited)
+		}
+	}()
+	if err := <-started; err != nil {
 		p.t.Fatalf("%s doesn't start: %v", p.name, err)
 	}
-	p.started, p.exited = time.Now(), make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		p.err = cmd.Wait()
-		close(exited)
-	}(p.cmd, p.exited)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = r
+}
+
+func (p *Process) now() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running
 }
 
 // Signal sends a signal to the program alone.
 func (p *Process) Signal(s syscall.Signal) {
 	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := p.now().process.Signal(s); err != nil {
 		p.t.Fatalf("%s: signal %v: %v", p.name, s, err)
 	}
 }
 
 // Kill kills the program, as a machine that loses its power does, and returns when it is gone.
 func (p *Process) Kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	<-p.exited
+	r := p.now()
+	select {
+	case <-r.exited: // and its id may be somebody else's by now
+	default:
+		_ = syscall.Kill(-r.process.Pid, syscall.SIGKILL)
+		<-r.exited
+	}
 }
 
 // Stop asks the program to stop and returns how long it took and how it ended; it fails the test when that takes longer
 // than patience.
 func (p *Process) Stop(patience time.Duration) (took time.Duration, err error) {
 	p.t.Helper()
-	began := time.Now()
+	began, r := time.Now(), p.now()
 	p.Signal(syscall.SIGTERM)
 	select {
-	case <-p.exited:
-		return time.Since(began), p.err
+	case <-r.exited:
+		return time.Since(began), r.err
 	case <-time.After(patience):
 		p.Kill()
 		p.t.Fatalf("%s hasn't stopped after %v", p.name, patience)
 		return 0, nil
 	}
 }
-
-// Exited is closed once the program has ended.
-func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // Log is all that the program has written.
 func (p *Process) Log() string {

@@ -24,13 +24,11 @@ func (c *callbacks) Receive(r *http.Request, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", api.ErrCallback, err)
 	}
-	first, err := c.store.Seen(r.Context(), callback.EventID, time.Now())
-	if err != nil || !first {
-		return err
-	}
-	// A callback of a refund that we don't know is noted and nothing more: reconciliation will ask about it.
+	// The hint first: one that comes twice only has the question put again, and one that was noted and not taken would
+	// never be. A refund that we don't know is noted and nothing more: reconciliation will ask about it.
 	if err := c.dispatcher.Hint(r.Context(), callback.Reference); err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		return err
 	}
-	return nil
+	_, err = c.store.Seen(r.Context(), callback.EventID, time.Now())
+	return err
 }

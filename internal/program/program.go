@@ -118,7 +118,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	}
 	g.dispatcher = dispatch.New(dispatch.Config{
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
-		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(),
+		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check,
 	})
 	path, err := bank.NewPath(bank.Config{
 		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: g.codes,

@@ -21,7 +21,10 @@ type asked struct {
 // crowd signs n customers in and brings each to the confirm of the same one of their three requests.
 func crowd(w *banktest.World, n, request int) []asked {
 	all := make([]asked, n)
+	few := make(chan struct{}, 16)
 	w.Together(n, func(i int, w *banktest.World) {
+		few <- struct{}{}
+		defer func() { <-few }()
 		c := w.Customer(fmt.Sprintf("c%05d", i+1))
 		c.Prove()
 		all[i] = asked{customer: c, refundID: insist(c, fmt.Sprintf("rq-%s-%d", c.User(), request))}
@@ -53,7 +56,7 @@ func confirmAll(w *banktest.World, all []asked, after func(w *banktest.World, an
 		defer func() { <-few }()
 		var receipt struct{ Reference string }
 		path := "/v1/refunds/" + all[i].refundID + "/confirm"
-		all[i].customer.In(w).Do(http.MethodPost, path, nil).Want(202).JSON(&receipt)
+		all[i].customer.In(w).Insist(http.MethodPost, path, nil).Want(202).JSON(&receipt)
 		all[i].reference = receipt.Reference
 		after(w, int(answered.Add(1)))
 	})
