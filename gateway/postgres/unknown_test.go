@@ -315,7 +315,7 @@ func TestSettleDoesNotHammer(t *testing.T) {
 	if _, open := errors.AsType[*unknownError](err); !open {
 		t.Errorf("settled while it runs: %v", err)
 	}
-	const most = 2 * int64(shortSettle/settleAgain)
+	const most = 10 * int64(shortSettle/settleAgain) // a look is a round trip or two, a connection some more; without rests, thousands
 	if got := counts.n.Load() - before; got < 3 || got > most {
 		t.Errorf("%d round trips in %s, want %d at most", got, shortSettle, most)
 	}
