@@ -302,7 +302,7 @@ var rare = map[string]bool{
 	"status=5..":            true, // a pattern
 	"code=core_unavailable": true, "code=sms_unavailable": true,
 	"outcome=not_sent": true, "outcome=unknown": true,
-	"result=stale": true, "result=unrecorded": true, "result=panicked": true, "result=lapsed": true,
+	"result=rejected": true, "result=manual": true, "result=returning": true, "result=returned": true,
 }
 
 // scrape is what a gateway tells after a walk: by name, by label, the values.

@@ -255,6 +255,41 @@ func TestNginxHeaders(t *testing.T) {
 	}
 }
 
+// TestNginxLogsNothingMadeUp: a path and a header are somebody else's text, and refunds have ids that are nobody's business
+// here.
+func TestNginxLogsNothingMadeUp(t *testing.T) {
+	t.Parallel()
+	one, two := fakeGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/refunds/canary/confirm" {
+			breakOff(w, r)
+		}
+	})
+	p := startProxy(t, one, two)
+	want := map[string]int{"/v1/refunds": 3, "/v1/payments": 1, "/v1/otp/challenges": 1, "/core/callbacks": 1, "other": 3}
+	for _, path := range []string{
+		"/v1/refunds", "/v1/refunds/canary", "/v1/refunds/canary/confirm", "/v1/payments/e-payments/canary/requests",
+		"/v1/otp/challenges/canary/verify", "/core/callbacks", "/canary", "/v1/refundscanary", "/v1/profile%0acanary",
+	} {
+		p.do(http.MethodPost, path+"?canary=1", nil, "Traceparent", "00-canary-01")
+	}
+	p.stop()
+	log, err := os.ReadFile(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for text := range bytes.Lines(log) {
+		var line struct{ Path, Traceparent string }
+		if err := json.Unmarshal(text, &line); err != nil || line.Traceparent != "" {
+			t.Errorf("%v in %s", err, text)
+		}
+		got[line.Path]++
+	}
+	if !maps.Equal(got, want) || bytes.Contains(log, []byte("canary")) {
+		t.Errorf("paths %v, want %v, in\n%s", got, want, log)
+	}
+}
+
 // TestNginxBody: a body just beyond the contract's limit is the gateway's to refuse, one far beyond never gets to it.
 func TestNginxBody(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
@@ -129,9 +130,12 @@ func TestUp(t *testing.T) {
 			t.Errorf("no %s among %v", name, before)
 		}
 	}
+	port := m.port["API"]
+	m.port["API"] = "1" // somebody asks from another shell, where the ports are others
 	if again := m.up(); !strings.Contains(again, "up already") || !strings.HasSuffix(first, again[strings.Index(again, "\n")+1:]) {
 		t.Errorf("the second up says\n%s", again)
 	}
+	m.port["API"] = port
 
 	w := m.world()
 	c := w.Customer("p03")
@@ -172,12 +176,20 @@ func (m machine) keepsOut() {
 	read := func(name string) string {
 		return strings.TrimSpace(textOf(m.t, filepath.Join(m.dir, "secrets", name))[0])
 	}
+	environment := databaseEnvironment(read("gateway/database_url"))
+	for _, database := range []string{"postgres", "template1"} {
+		command := exec.CommandContext(m.t.Context(), "psql", "--no-psqlrc", "--dbname", database, "--command", "SELECT 1")
+		command.Env = append(os.Environ(), environment...)
+		if out, err := command.CombinedOutput(); err == nil || !strings.Contains(string(out), "permission denied for database") {
+			m.t.Errorf("the gateways' role may look into %s: %s", database, out)
+		}
+	}
 	for _, statement := range []string{
 		"CREATE TABLE mine (n int)", "CREATE TEMPORARY TABLE mine (n int)", "DROP TABLE refunds", "DELETE FROM refunds", "TRUNCATE refunds",
 		"CREATE ROLE other", "COPY (SELECT 1) TO PROGRAM 'true'",
 	} {
 		command := exec.CommandContext(m.t.Context(), "psql", "--no-psqlrc", "--command", statement)
-		command.Env = append(os.Environ(), databaseEnvironment(read("gateway/database_url"))...)
+		command.Env = append(os.Environ(), environment...)
 		if out, err := command.CombinedOutput(); err == nil || !regexp.MustCompile("permission denied|must be ").Match(out) {
 			m.t.Errorf("the gateways' role may %s: %s", statement, out)
 		}
@@ -272,6 +284,28 @@ func TestUpLeavesOthersFoldersAlone(t *testing.T) {
 	}
 	if got := textOf(t, file); got[0] != "years of work" {
 		t.Error("the file is gone")
+	}
+}
+
+// TestDownWaitsForNobody: while somebody starts or stops it, nobody else does.
+func TestDownWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(m.dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }() // and with it the lock goes
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []string{"up", "down"} {
+		if out, err := m.run(script); err == nil || !strings.Contains(out, "somebody else is starting or stopping") {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
 	}
 }
 

@@ -20,15 +20,22 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// From the first signal on the next one is the system's, which ends the process at once.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // the first one stops, the second one at once, however soon it follows
+		<-signals
+		stop()
+		<-signals
+		os.Exit(exitFault)
+	}()
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
@@ -79,9 +86,29 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		usage(stdout)
 		return exitOK
 	}
+	fmt.Fprintf(stderr, "gateway: %s\n\n", fault(args))
 	usage(stderr)
 	return exitUsage
 }
+
+// fault is what is wrong with words that are no command. They are repeated when they look like one: a password that was
+// pasted into the command line isn't written to whatever keeps the output.
+func fault(args []string) string {
+	if len(args) == 0 {
+		return "a command is required"
+	}
+	for _, c := range commands() {
+		if c.words[0] == args[0] {
+			return fmt.Sprintf("%q is half a command, of which the whole is %q", args[0], strings.Join(c.words, " "))
+		}
+	}
+	if !commandWord.MatchString(args[0]) {
+		return "there is no such command"
+	}
+	return fmt.Sprintf("there is no command %q", args[0])
+}
+
+var commandWord = regexp.MustCompile(`^[a-z]{1,12}$`)
 
 func (c command) execute(ctx context.Context, args []string, i *invocation) int {
 	name := "gateway " + strings.Join(c.words, " ")

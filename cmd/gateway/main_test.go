@@ -59,9 +59,11 @@ func TestUsage(t *testing.T) {
 		args []string
 		want ran // the outputs are parts
 	}{
-		"nothing":        {nil, ran{exitUsage, "", "gateway serve -config FILE"}},
-		"unknown":        {[]string{"walk"}, ran{exitUsage, "", "gateway serve -config FILE"}},
-		"half a command": {[]string{"config"}, ran{exitUsage, "", "gateway config check -config FILE"}},
+		"nothing":        {nil, ran{exitUsage, "", "gateway: a command is required\n\ngateway is"}},
+		"unknown":        {[]string{"walk"}, ran{exitUsage, "", "gateway: there is no command \"walk\"\n\ngateway is"}},
+		"not a word":     {[]string{"canary=1"}, ran{exitUsage, "", "gateway: there is no such command\n\ngateway is"}},
+		"half a command": {[]string{"config"}, ran{exitUsage, "", "gateway: \"config\" is half a command, of which the whole is \"config check\"\n"}},
+		"all of them":    {nil, ran{exitUsage, "", "gateway serve -config FILE"}},
 		"help":           {[]string{"-h"}, ran{exitOK, "gateway migrate -config FILE", ""}},
 		"help of serve":  {[]string{"serve", "-h"}, ran{exitOK, "of the configuration (required)", ""}},
 		"no file":        {[]string{"serve"}, ran{exitUsage, "", "gateway serve: -config FILE is required"}},

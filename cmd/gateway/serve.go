@@ -133,7 +133,9 @@ func pools(store *postgres.Store) map[string]func() telemetry.Pool {
 	read := func(name string) func() telemetry.Pool {
 		return func() telemetry.Pool {
 			is := store.Pools()[name]
-			return telemetry.Pool{Acquired: is.Acquired, Idle: is.Idle, Max: is.Max, Waits: is.Waits, Waited: is.Waited}
+			return telemetry.Pool{
+				Acquired: is.Acquired, Idle: is.Idle, Max: is.Max, Waits: is.Waits, Waited: is.Waited, GivenUp: is.GivenUp,
+			}
 		}
 	}
 	return map[string]func() telemetry.Pool{"database": read("main"), "database_dispatch": read("dispatch")}

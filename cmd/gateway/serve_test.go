@@ -213,7 +213,7 @@ func TestRefusesToStart(t *testing.T) {
 	}
 }
 
-// TestProductionRefusesStandIns: whoever of the three it is, and only then. Those that are away don't count, nor does
+// TestProductionRefusesStandIns: whoever of the four it is, and only then. Those that are away don't count, nor does
 // what a real one answers to somebody who didn't sign.
 func TestProductionRefusesStandIns(t *testing.T) {
 	world, err := sandbox.Start(t.Context(), sandbox.Options{Polite: true})
@@ -221,13 +221,14 @@ func TestProductionRefusesStandIns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer world.Close()
-	core, bank := inFrontOf(t, world.URLs().Core), inFrontOf(t, world.URLs().Bank)
-	real := neighbour(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	away := neighbour(t, nil)
+	core, bank := inFrontOf(t, world.URLs().Core, tls.RequireAnyClientCert), inFrontOf(t, world.URLs().Bank, tls.RequireAnyClientCert)
+	phone := inFrontOf(t, world.URLs().Control, tls.NoClientCert)
+	real := securely(t, tls.RequestClientCert, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	away := securely(t, tls.NoClientCert, nil)
 	away.Close()
 	dir := secrets(t)
 	var authorities strings.Builder
-	for _, n := range []*httptest.Server{core, bank, real} {
+	for _, n := range []*httptest.Server{core, bank, phone, real} {
 		authorities.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.Certificate().Raw}))
 	}
 	authority := write(t, dir, "ca.crt", authorities.String())
@@ -237,17 +238,19 @@ func TestProductionRefusesStandIns(t *testing.T) {
 	}
 	example := write(t, dir, "gateway.yaml", strings.ReplaceAll(string(text), "/run/secrets", dir))
 
-	for name, test := range map[string]struct{ core, bank, issuer, refused string }{
-		"core":        {core.URL, real.URL, real.URL, "core.url: " + errStandIn.Error()},
-		"bank":        {real.URL, bank.URL, real.URL, "bank.url: " + errStandIn.Error()},
-		"issuer":      {real.URL, real.URL, bank.URL, "bank.issuer: " + errStandIn.Error()},
-		"real":        {real.URL, real.URL, real.URL, ""},
-		"none at all": {away.URL, away.URL, away.URL, ""},
+	for name, test := range map[string]struct{ core, bank, issuer, sms, refused string }{
+		"core":        {core.URL, real.URL, real.URL, real.URL, "core.url: " + errStandIn.Error()},
+		"bank":        {real.URL, bank.URL, real.URL, real.URL, "bank.url: " + errStandIn.Error()},
+		"issuer":      {real.URL, real.URL, bank.URL, real.URL, "bank.issuer: " + errStandIn.Error()},
+		"SMS":         {real.URL, real.URL, real.URL, phone.URL + "/phone/messages", "sms.url: " + errStandIn.Error()},
+		"real":        {real.URL, real.URL, real.URL, real.URL, ""},
+		"none at all": {away.URL, away.URL, away.URL, away.URL, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := runWith(t, []string{
 				"ISTIRDAD_LISTEN_CHANNEL=127.0.0.1:0", "ISTIRDAD_LISTEN_OPS=127.0.0.1:0", "ISTIRDAD_REDIS_URL=redis://127.0.0.1:1",
 				"ISTIRDAD_CORE_URL=" + test.core, "ISTIRDAD_BANK_URL=" + test.bank, "ISTIRDAD_BANK_ISSUER=" + test.issuer,
+				"ISTIRDAD_SMS_URL=" + test.sms, "ISTIRDAD_SMS_CA_FILE=" + authority,
 				"ISTIRDAD_CORE_CA_FILE=" + authority, "ISTIRDAD_BANK_CA_FILE=" + authority,
 			}, "serve", "-config", example)
 			want := "gateway serve: " + test.refused + "\n"
@@ -262,20 +265,20 @@ func TestProductionRefusesStandIns(t *testing.T) {
 }
 
 // inFrontOf speaks TLS for a stand-in, which doesn't.
-func inFrontOf(t *testing.T, address string) *httptest.Server {
+func inFrontOf(t *testing.T, address string, certificate tls.ClientAuthType) *httptest.Server {
 	t.Helper()
 	to, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return neighbour(t, httputil.NewSingleHostReverseProxy(to).ServeHTTP)
+	return securely(t, certificate, httputil.NewSingleHostReverseProxy(to).ServeHTTP)
 }
 
-// neighbour speaks TLS and wants our certificate.
-func neighbour(t *testing.T, answer http.HandlerFunc) *httptest.Server {
+// securely speaks TLS, and wants our certificate or not.
+func securely(t *testing.T, certificate tls.ClientAuthType, answer http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(answer)
-	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	s.TLS = &tls.Config{ClientAuth: certificate}
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.StartTLS()
 	t.Cleanup(s.Close)

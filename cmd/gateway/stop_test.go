@@ -34,6 +34,16 @@ func under(t *testing.T, address string) (finish func() string) {
 	}
 }
 
+// until asks again and again, but not for ever.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 20 s it still isn't so that %s", what)
+		}
+	}
+}
+
 // TestStop: first it says that it stops and goes on serving, then it lets nobody in and finishes what is under way, and
 // tells how it goes until the end.
 func TestStop(t *testing.T) {
@@ -44,23 +54,25 @@ func TestStop(t *testing.T) {
 
 	s.stop()
 	s.await(t, "stopping")
-	status, body := 0, ""
-	for status != http.StatusServiceUnavailable { // said a moment after the line
+	var body string
+	until(t, "/readyz says 503", func() bool { // a moment after the line
+		var status int
 		status, body = get(t, "http://"+s.ops+"/readyz")
-	}
+		return status == http.StatusServiceUnavailable
+	})
 	if !strings.Contains(body, `"stopping"`) {
 		t.Errorf("/readyz says %s", body)
 	}
 	if status, _ := get(t, "http://"+s.channel+"/v1/profile"); status != http.StatusUnauthorized {
 		t.Errorf("in the lead the channel answers %d", status)
 	}
-	for { // until the door is closed
+	until(t, "the door is closed", func() bool {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.channel)
-		if err != nil {
-			break
+		if err == nil {
+			conn.Close()
 		}
-		conn.Close()
-	}
+		return err != nil
+	})
 	select {
 	case err := <-s.ended:
 		t.Fatalf("it doesn't wait for the request: %v", err)

@@ -24,7 +24,7 @@ CREATE ROLE istirdad_owner LOGIN PASSWORD :'owner_password' NOSUPERUSER NOCREATE
 CREATE ROLE istirdad_app   LOGIN PASSWORD :'app_password'   NOSUPERUSER NOCREATEDB NOCREATEROLE;
 CREATE DATABASE istirdad OWNER istirdad_owner ENCODING 'UTF8' TEMPLATE template0;
 
-REVOKE ALL     ON DATABASE istirdad FROM PUBLIC;
+REVOKE ALL     ON DATABASE istirdad, postgres, template1 FROM PUBLIC;
 GRANT  CONNECT ON DATABASE istirdad TO istirdad_app;
 \connect istirdad
 ALTER SCHEMA public OWNER TO istirdad_owner;

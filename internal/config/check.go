@@ -95,7 +95,7 @@ func (l *loader) checkPair(certKey, cert, keyKey, key string) {
 	case cert == "":
 		l.bad(certKey, "it is required with %s", keyKey)
 	default:
-		_, certErr, keyErr := certificate(cert, key, l.config.Environment)
+		_, certErr, keyErr := l.config.files.certificate(cert, key, l.config.Environment)
 		if certErr != nil {
 			l.bad(certKey, "%v", certErr)
 		}
@@ -109,7 +109,7 @@ func (l *loader) checkRoots(key, file string) {
 	if file == "" {
 		return
 	}
-	if _, err := roots(file); err != nil {
+	if _, err := l.config.files.roots(file); err != nil {
 		l.bad(key, "%v", err)
 	}
 }
@@ -167,8 +167,8 @@ func (l *loader) checkRedis() {
 		c.SentinelUsername != "" || c.SentinelPassword != ""):
 		l.bad("redis.url", "it says everything about a single server: cluster, tls, names and passwords go with redis.addresses")
 	case c.URL != "":
-		if _, err := redisURL(c.URL); err != nil {
-			l.bad("redis.url", "%v", err)
+		if why := redisURLFault(c.URL); why != "" {
+			l.bad("redis.url", "%s", why)
 		}
 	case c.Cluster && c.MasterName != "":
 		l.bad("redis.cluster", "must not be given together with redis.master_name: a cluster has no Sentinels")
@@ -176,9 +176,21 @@ func (l *loader) checkRedis() {
 	for _, address := range c.Addresses {
 		l.checkAddress("redis.addresses", address)
 	}
+	if c.CAFile != "" && !c.overTLS() && !l.failed["redis.url"] {
+		l.bad("redis.ca_file", "goes with TLS: with a redis.url that begins with rediss://, or with redis.tls")
+	}
 	l.checkRoots("redis.ca_file", c.CAFile)
 	within(l, "redis.pool", c.Pool, 1, 1000)
 	within(l, "redis.command_timeout", c.CommandTimeout, 10*time.Millisecond, 5*time.Second)
+}
+
+// overTLS tells whether TLS is spoken to Redis.
+func (r Redis) overTLS() bool {
+	if r.URL == "" {
+		return r.TLS
+	}
+	u, err := url.Parse(string(r.URL))
+	return err == nil && u.Scheme == "rediss"
 }
 
 func (l *loader) checkKeys() {
@@ -222,9 +234,9 @@ func (l *loader) checkCore() {
 	if len(c.CoreKeys)+len(c.CoreKeyFiles) == 0 && !l.failed["core.core_key_files"] {
 		l.bad("core.core_keys", "at least one is required, here or by core.core_key_files: no answer could be believed")
 	}
-	if _, err := publicKeys(c.CoreKeys, nil); err != nil {
+	if _, err := l.config.files.publicKeys(c.CoreKeys, nil); err != nil {
 		l.bad("core.core_keys", "%v", err)
-	} else if _, err := publicKeys(c.CoreKeys, c.CoreKeyFiles); err != nil {
+	} else if _, err := l.config.files.publicKeys(c.CoreKeys, c.CoreKeyFiles); err != nil {
 		l.bad("core.core_key_files", "%v", err)
 	}
 	if c.CallbackAuthority != "" && !authority.MatchString(c.CallbackAuthority) {
@@ -237,10 +249,11 @@ func (l *loader) checkCore() {
 	l.checkPair("core.client_cert_file", c.ClientCertFile, "core.client_key_file", c.ClientKeyFile)
 }
 
-// A call's deadline: shorter ones fail by themselves, longer ones outlive the dispatcher's lease of 30 s.
+// A call's deadline. Shorter ones fail by themselves. A dispatcher that is told to stop lets a call finish for 10 s, and
+// a lease is 30 s, of which the records of an attempt take their part: longer ones would be cut off, and doubted.
 const (
 	timeoutLeast = 100 * time.Millisecond
-	timeoutMost  = 20 * time.Second
+	timeoutMost  = 10 * time.Second
 )
 
 var (
@@ -269,7 +282,7 @@ func (l *loader) checkBank() {
 func (l *loader) checkSMS() {
 	c := l.config.SMS
 	if l.need("sms.url", c.URL) {
-		l.checkURL("sms.url", c.URL, hostPathAndQuery)
+		l.checkURL("sms.url", c.URL, hostAndPath)
 	}
 	if n := len(c.Sender); l.need("sms.sender", c.Sender) && (n < 3 || n > 11) {
 		l.bad("sms.sender", "must have 3 to 11 characters")
@@ -324,7 +337,6 @@ type urlForm int
 const (
 	hostAlone urlForm = iota
 	hostAndPath
-	hostPathAndQuery
 )
 
 func (l *loader) checkURL(key, text string, f urlForm) {
@@ -342,9 +354,9 @@ func (f urlForm) check(text string) error {
 		return errors.New("must be a URL with http or https and a host")
 	case u.User != nil, u.Fragment != "":
 		return errors.New("must not have a user, a password or a #fragment in it")
-	case f < hostPathAndQuery && (u.RawQuery != "" || u.ForceQuery):
+	case u.RawQuery != "", u.ForceQuery: // a key may be in it, and an address is printed
 		return errors.New("must not have a ?query")
-	case f < hostAndPath && u.Path != "" && u.Path != "/":
+	case f == hostAlone && u.Path != "" && u.Path != "/":
 		return errors.New("must be scheme, host and port alone")
 	}
 	return nil

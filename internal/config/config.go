@@ -44,6 +44,8 @@ type Config struct {
 	// ShutdownLead is how long /readyz says 503 before the listeners close, so that load balancers look elsewhere first.
 	// It lies inside shutdown, of which it may take half. Default 1s, from 0s.
 	ShutdownLead time.Duration `yaml:"shutdown_lead" env:"SHUTDOWN_LEAD"`
+
+	files *files // that Load has read
 }
 
 // Environment says how much is at stake.
@@ -61,7 +63,8 @@ type Listen struct {
 	// Channel is host and port of the channel API, and of the core's callbacks. Default 127.0.0.1:8080.
 	Channel string `yaml:"channel" env:"CHANNEL"`
 	// Ops is host and port of the private listener: health, readiness, metrics, operators. Never the channel's, and never
-	// to be reached from outside. Default 127.0.0.1:9090.
+	// to be reached from outside: it has no TLS of its own, and probes and scrapers need no token.
+	// Default 127.0.0.1:9090.
 	Ops string `yaml:"ops" env:"OPS"`
 	// Connections is how many the channel listener holds at once; more wait to be accepted. A third of the process's limit
 	// of open files is a good number. Default 4096, from 1 to 1000000.
@@ -101,8 +104,8 @@ type Database struct {
 
 // Redis holds what may vanish.
 type Redis struct {
-	// URL of a single server: redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path. A secret. Required,
-	// unless there are addresses.
+	// URL of a single server: redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path. In production another
+	// machine's has TLS and a password, and so have addresses. A secret. Required, unless there are addresses.
 	URL Secret `yaml:"url" env:"URL"`
 	// URLFile holds url.
 	URLFile string `yaml:"url_file" env:"URL_FILE"`
@@ -126,7 +129,7 @@ type Redis struct {
 	SentinelPasswordFile string `yaml:"sentinel_password_file" env:"SENTINEL_PASSWORD_FILE"`
 	// TLS is spoken to the servers at addresses; a url says it by its scheme. Default false.
 	TLS bool `yaml:"tls" env:"TLS"`
-	// CAFile holds the authorities (PEM) that are trusted instead of the system's. Optional.
+	// CAFile holds the authorities (PEM) that are trusted instead of the system's; only with TLS. Optional.
 	CAFile string `yaml:"ca_file" env:"CA_FILE"`
 	// Pool is how many connections go to each server. Default 32, from 1 to 1000.
 	Pool int `yaml:"pool" env:"POOL"`
@@ -174,11 +177,11 @@ type Core struct {
 	// CallbackAuthority is host and port to which the core sends callbacks, as it signs them. Optional: what a callback
 	// says its host is, which holds only where no proxy rewrites it.
 	CallbackAuthority string `yaml:"callback_authority" env:"CALLBACK_AUTHORITY"`
-	// SubmitTimeout bounds a call that may move money, from the dial to the last byte. Default 10s, from 100ms to 20s.
+	// SubmitTimeout bounds a call that may move money, from the dial to the last byte. Default 10s, from 100ms to 10s.
 	SubmitTimeout time.Duration `yaml:"submit_timeout" env:"SUBMIT_TIMEOUT"`
-	// StatusTimeout bounds a question about a refund. Default 5s, from 100ms to 20s.
+	// StatusTimeout bounds a question about a refund. Default 5s, from 100ms to 10s.
 	StatusTimeout time.Duration `yaml:"status_timeout" env:"STATUS_TIMEOUT"`
-	// InquiryTimeout bounds what a customer waits for: requests, balances. Default 5s, from 100ms to 20s.
+	// InquiryTimeout bounds what a customer waits for: requests, balances. Default 5s, from 100ms to 10s.
 	InquiryTimeout time.Duration `yaml:"inquiry_timeout" env:"INQUIRY_TIMEOUT"`
 	// CAFile holds the authorities (PEM) that are trusted instead of the system's. Optional.
 	CAFile string `yaml:"ca_file" env:"CA_FILE"`
@@ -199,7 +202,7 @@ type Bank struct {
 	// Code is the bank's own, two digits in quotes, as in its IBANs. It is part of every reference: once refunds exist it
 	// must never change. Required.
 	Code string `yaml:"code" env:"CODE"`
-	// Timeout bounds each call to url and to issuer. Default 5s, from 100ms to 20s.
+	// Timeout bounds each call to url and to issuer. Default 5s, from 100ms to 10s.
 	Timeout time.Duration `yaml:"timeout" env:"TIMEOUT"`
 	// CAFile holds the authorities (PEM) that are trusted for url and issuer instead of the system's. Optional.
 	CAFile string `yaml:"ca_file" env:"CA_FILE"`
@@ -212,7 +215,8 @@ type Bank struct {
 
 // SMS is the provider that delivers text messages.
 type SMS struct {
-	// URL takes a POST of {"id","to","sender","text"} per message. Required.
+	// URL takes a POST of {"id","to","sender","text"} per message. It has no ?query: a key belongs into authorization.
+	// Required.
 	URL string `yaml:"url" env:"URL"`
 	// Sender is the name that phones show: 3 to 11 characters, registered with the operators beforehand. Required.
 	Sender string `yaml:"sender" env:"SENDER"`
@@ -260,9 +264,12 @@ type Terms struct {
 
 // Telemetry is where traces go.
 type Telemetry struct {
-	// TracesURL takes traces, OTLP over HTTP: https://collector.example:4318/v1/traces. Optional: none are sent.
+	// TracesURL takes traces, OTLP over HTTP: https://collector.example:4318/v1/traces. In production another machine's is
+	// https. Optional: none are sent.
 	TracesURL string `yaml:"traces_url" env:"TRACES_URL"`
-	// TraceRatio is the share of requests that are traced, unless their caller decided. Default 0.01, from 0 to 1.
+	// TraceRatio is the share of requests that are traced, unless their caller decided: a traceparent whose sampled flag is
+	// set is traced whatever the ratio, and one whose flag isn't set never is. Where callers aren't to decide, drop the
+	// header at the edge (nginx: proxy_set_header traceparent ""). Default 0.01, from 0 to 1.
 	TraceRatio float64 `yaml:"trace_ratio" env:"TRACE_RATIO"`
 	// Instance is this gateway's name in traces and logs. Optional: the name of the host.
 	Instance string `yaml:"instance" env:"INSTANCE"`

@@ -19,7 +19,8 @@
 // production not everybody may be able to read it. A Secret prints, logs and marshals masked. No error repeats a value,
 // secret or not: a password is easily pasted one line too high.
 //
-// A relative path, of a secret or of anything else, starts at the folder of the configuration file.
+// A relative path, of a secret or of anything else, starts at the folder of the configuration file. Each file is read
+// once, by [Load]; what is made of the configuration later works with what was found good then.
 //
 // # What is refused
 //

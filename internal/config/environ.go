@@ -90,10 +90,17 @@ func variableForm(t reflect.Type) string {
 
 // unknownVariable refuses a variable that overrides nothing, by its name if it looks like one.
 func unknownVariable(name string) error {
-	if !plainVariable.MatchString(name) {
+	switch {
+	case !plainVariable.MatchString(name):
 		name = variablePrefix + "…"
+	case serviceLink.MatchString(name):
+		return fmt.Errorf("%s: the variable overrides no key; if Kubernetes made it of a service, set enableServiceLinks to false", name)
 	}
 	return fmt.Errorf("%s: the variable overrides no key", name)
 }
 
-var plainVariable = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+var (
+	plainVariable = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+	// serviceLink is how Kubernetes tells every container of a service that is called istirdad, or istirdad-something.
+	serviceLink = regexp.MustCompile(`_SERVICE_(HOST|PORT)|_PORT(_[0-9]+_|$)`)
+)

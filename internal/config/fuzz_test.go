@@ -14,12 +14,12 @@ import (
 func FuzzLoad(f *testing.F) {
 	// Short ones: go test -fuzz spends a minute on making a long one shorter.
 	for text, variable := range map[string]string{
-		"redis:\n  url: rediss://canary@h:1/2\n":                               "ISTIRDAD_TERMS_HOLIDAYS=2026-03-20",
-		"redis: {addresses: [a:1], tls: true}\nlog: {level: WARN}\n":           "ISTIRDAD_KEYS_PEPPER=Canary!",
-		"redis: {url: Canary!, url_file: Canary!}\nkeys: &a {}\ncore: *a\n":    "ISTIRDAD_CORE_CORE_KEYS=Canary!:x",
-		"Canary!: |\n  Canary!\n--- Canary!\n? [Canary!]\n":                    "ISTIRDAD_Canary!=Canary!",
-		"<<: {Canary!: 1}\nlisten: !!Canary! {}\nterms: {holidays: [Canary!]}": "ISTIRDAD_=Canary!",
-		"redis_url: \"Canary!\\q\"\n":                                          "",
+		"redis:\n  url: rediss://canary@h:1/2\n":                                  "ISTIRDAD_TERMS_HOLIDAYS=2026-03-20",
+		"redis: {addresses: [a:1], tls: true, password: x}\nlog: {level: WARN}\n": "ISTIRDAD_KEYS_PEPPER=Canary!",
+		"redis: {url: Canary!, url_file: Canary!}\nkeys: &a {}\ncore: *a\n":       "ISTIRDAD_CORE_CORE_KEYS=Canary!:x",
+		"Canary!: |\n  Canary!\n--- Canary!\n? [Canary!]\n":                       "ISTIRDAD_Canary!=Canary!",
+		"<<: {Canary!: 1}\nlisten: !!Canary! {}\nterms: {holidays: [Canary!]}":    "ISTIRDAD_=Canary!",
+		"redis_url: \"Canary!\\q\"\n":                                             "",
 	} {
 		f.Add(text, variable)
 	}

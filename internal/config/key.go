@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/ed25519"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -10,12 +9,11 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/istirdad/istirdad/internal/seal"
-	"github.com/istirdad/istirdad/otp/redisstore"
 )
 
 // What PEM calls the keys that are read here.
@@ -55,7 +53,7 @@ func signingKey(s Secret) (ed25519.PrivateKey, error) {
 }
 
 // publicKeys are the core's, by id: as themselves, and in files.
-func publicKeys(texts, files map[string]string) (map[string]ed25519.PublicKey, error) {
+func (f *files) publicKeys(texts, paths map[string]string) (map[string]ed25519.PublicKey, error) {
 	keys := map[string]ed25519.PublicKey{}
 	for _, id := range slices.Sorted(maps.Keys(texts)) {
 		raw, err := base64.StdEncoding.Strict().DecodeString(texts[id])
@@ -67,14 +65,14 @@ func publicKeys(texts, files map[string]string) (map[string]ed25519.PublicKey, e
 		}
 		keys[id] = raw
 	}
-	for _, id := range slices.Sorted(maps.Keys(files)) {
+	for _, id := range slices.Sorted(maps.Keys(paths)) {
 		if !plainID.MatchString(id) {
 			return nil, errors.New("an id must be 1 to 128 visible ASCII characters without quotes and backslashes")
 		}
 		if keys[id] != nil {
 			return nil, fmt.Errorf("the key %s is in core.core_keys too", name(id))
 		}
-		key, err := publicKeyFile(files[id])
+		key, err := f.publicKey(paths[id])
 		if err != nil {
 			return nil, fmt.Errorf("the key %s: %w", name(id), err)
 		}
@@ -93,87 +91,24 @@ func name(id string) string {
 	return id
 }
 
-func publicKeyFile(path string) (ed25519.PublicKey, error) {
-	text, _, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	wrong := errors.New("the file must hold an Ed25519 public key in PEM")
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != pemPublicKey {
-		return nil, wrong
-	}
-	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, wrong
-	}
-	key, ok := parsed.(ed25519.PublicKey)
-	if !ok {
-		return nil, wrong
-	}
-	return key, nil
-}
+// redisDatabase is what may stand behind the server in Redis' URL: the number of a database, or none.
+var redisDatabase = regexp.MustCompile(`^(/[0-9]{0,4})?$`)
 
-// certificate reads a certificate and its key. Of the errors, one is the certificate's and one is the key's.
-func certificate(certFile, keyFile string, e Environment) (pair tls.Certificate, certErr, keyErr error) {
-	cert, _, certErr := readFile(certFile)
-	key, keyErr := secretFile(keyFile, e)
-	if certErr != nil || keyErr != nil {
-		return tls.Certificate{}, certErr, keyErr
-	}
-	if block, _ := pem.Decode(cert); block == nil || block.Type != "CERTIFICATE" {
-		return tls.Certificate{}, errors.New("the file must hold a certificate in PEM"), nil
-	}
-	pair, err := tls.X509KeyPair(cert, []byte(key))
-	if err != nil {
-		return tls.Certificate{}, nil, errors.New("the file must hold the private key of the certificate, in PEM")
-	}
-	return pair, nil, nil
-}
-
-// roots reads the authorities that are trusted instead of the system's.
-func roots(file string) (*x509.CertPool, error) {
-	text, _, err := readFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("the file must hold certificates in PEM")
-	}
-	return pool, nil
-}
-
-// redisURL takes a URL of Redis apart. The store's own reader of URLs has no room for authorities of our own.
-func redisURL(s Secret) (redisstore.Options, error) {
+// redisURLFault is why text is no URL of Redis; "" when it is one. What redisstore takes beyond that, options in a
+// ?query, has keys of its own here.
+func redisURLFault(s Secret) string {
 	u, err := url.Parse(string(s))
-	if err != nil {
-		return redisstore.Options{}, errors.New("must be a URL: redis://, rediss:// or unix://") // the error would quote it
-	}
 	switch {
+	case err != nil: // the error would quote it
+		return "must be a URL: redis://, rediss:// or unix://"
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return "must not have a ?query or a #fragment; a password writes them as %3F and %23"
 	case u.Scheme == "unix" && u.Path != "":
-		return redisstore.Options{URL: string(s)}, nil
+		return ""
 	case u.Scheme != "redis" && u.Scheme != "rediss", u.Hostname() == "":
-		return redisstore.Options{}, errors.New("must be a URL with redis, rediss or unix, and where the server is")
-	case u.RawQuery != "", u.Fragment != "":
-		return redisstore.Options{}, errors.New("must not have a ?query or a #fragment; a password writes them as %3F and %23")
+		return "must be a URL with redis, rediss or unix, and where the server is"
+	case !redisDatabase.MatchString(u.Path):
+		return "must end in the number of a database, such as /0, or in none"
 	}
-	o := redisstore.Options{Addrs: []string{u.Host}}
-	if u.Port() == "" {
-		o.Addrs = []string{u.Host + ":6379"}
-	}
-	if why := addressFault(o.Addrs[0]); why != "" {
-		return redisstore.Options{}, errors.New(why)
-	}
-	o.Username = u.User.Username()
-	o.Password, _ = u.User.Password()
-	if u.Scheme == "rediss" {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if number := strings.TrimPrefix(u.Path, "/"); number != "" {
-		if o.DB, err = strconv.Atoi(number); err != nil || o.DB < 0 {
-			return redisstore.Options{}, errors.New("must end in the number of a database, such as /0, or in none")
-		}
-	}
-	return o, nil
+	return ""
 }

@@ -20,6 +20,9 @@ func leaves(c *Config) []leaf { return below("", reflect.ValueOf(c).Elem()) }
 func below(path string, section reflect.Value) []leaf {
 	var all []leaf
 	for i := range section.NumField() {
+		if !section.Type().Field(i).IsExported() {
+			continue
+		}
 		key := join(path, keyOf(section.Type().Field(i)))
 		if value := section.Field(i); isSection(value.Type()) {
 			all = append(all, below(key, value)...)

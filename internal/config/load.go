@@ -3,18 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
-// fileMax bounds the configuration and every file that it names, in bytes.
-const fileMax = 256 << 10
-
 // Load reads the file, then the variables of environ ("NAME=value", as [os.Environ] has them) that begin with ISTIRDAD_,
-// then the files of the secrets. It returns no configuration that could not be served, and an error that tells all that is
+// then the files that they name. It returns no configuration that could not be served, and an error that tells all that is
 // wrong, a line each: where, which key, why. No line repeats a value.
 func Load(path string, environ []string) (Config, error) {
 	l := read(path, environ)
@@ -65,17 +59,18 @@ type loader struct {
 func read(path string, environ []string) *loader {
 	l := &loader{config: Default(), path: path, said: map[string]string{}, failed: map[string]bool{}}
 	l.leaves = leaves(&l.config)
-	text, info, err := readFile(path)
+	l.config.files = &files{kept: map[string]file{}}
+	itself, err := readFile(path)
 	if err != nil {
 		l.unread = true
 		l.problems = []error{fmt.Errorf("%s: %w", path, err)}
 		return l
 	}
-	l.readYAML(text)
+	l.readYAML(itself.text)
 	inside := l.holdsSecret()
 	l.readEnvironment(environ)
 	l.resolvePaths()
-	if why := exposed(info, l.config.Environment); inside && why != "" {
+	if why := itself.exposed(l.config.Environment); inside && why != "" {
 		l.problems = append(l.problems, fmt.Errorf("%s: it holds a secret and %s", path, why))
 	}
 	return l
@@ -162,69 +157,11 @@ func (l *loader) readSecret(secret leaf) {
 	case !secret.value.IsZero():
 		l.bad(secret.key, "it is given twice, here and by %s (%s)", file, l.where(file))
 	default:
-		text, err := secretFile(path, l.config.Environment)
+		text, err := l.config.files.secret(path, l.config.Environment)
 		if err != nil {
 			l.bad(file, "%v", err)
 			l.failed[secret.key] = true
 		}
-		secret.value.SetString(text)
+		secret.value.SetString(string(text))
 	}
-}
-
-// secretFile reads the file of a secret, which may end in one newline that isn't part of it.
-func secretFile(path string, e Environment) (string, error) {
-	text, info, err := readFile(path)
-	if err != nil {
-		return "", err
-	}
-	if why := exposed(info, e); why != "" {
-		return "", fmt.Errorf("the file %s", why)
-	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if secret == "" {
-		return "", errors.New("the file is empty")
-	}
-	return secret, nil
-}
-
-// exposed is why a file can't be trusted with a secret, "" when it can.
-func exposed(info fs.FileInfo, e Environment) string {
-	mode := info.Mode().Perm()
-	switch {
-	case os.PathSeparator == '\\': // Windows says the same mode of every file
-		return ""
-	case mode&0o022 != 0:
-		return fmt.Sprintf("can be written by others than its owner (mode %04o; 0600 or 0400 is right)", mode)
-	case e == Production && mode&0o004 != 0:
-		return fmt.Sprintf("can be read by everybody (mode %04o; in production 0600, 0400 or 0440 is right)", mode)
-	}
-	return ""
-}
-
-// readFile reads a file that somebody wrote down. Its errors don't repeat the path: it may be the secret itself, put
-// under the wrong key.
-func readFile(path string) ([]byte, fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, unreadable(err)
-	}
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("the path doesn't lead to a file")
-	case info.Size() > fileMax:
-		return nil, nil, fmt.Errorf("the file has more than %d KiB", fileMax>>10)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, unreadable(err)
-	}
-	return text, info, nil
-}
-
-func unreadable(err error) error {
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		return fmt.Errorf("the file can't be read: %w", number)
-	}
-	return errors.New("the file can't be read")
 }

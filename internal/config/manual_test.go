@@ -67,6 +67,9 @@ func manual(t *testing.T, comments map[string]string, indent, path string, secti
 	var text strings.Builder
 	for i := range section.NumField() {
 		field, value := section.Type().Field(i), section.Field(i)
+		if !field.IsExported() {
+			continue
+		}
 		key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		full := strings.TrimPrefix(path+"."+key, ".")
 		comment := comments[section.Type().Name()+"."+field.Name]
@@ -202,6 +205,9 @@ func keysOf(path string, section reflect.Type) []string {
 	var keys []string
 	for i := range section.NumField() {
 		f := section.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		key := strings.TrimPrefix(path+"."+f.Tag.Get("yaml"), ".")
 		if f.Type.Kind() == reflect.Struct {
 			keys = append(keys, keysOf(key, f.Type)...)

@@ -27,11 +27,12 @@ import (
 	"github.com/istirdad/istirdad/otp/sms/httpsms"
 )
 
-// Program is what the gateway is made of, its stores and its telemetry aside. It reads the files of certificates.
+// Program is what the gateway is made of, its stores and its telemetry aside. The files
+// of certificates and of the core's keys are those that Load has read.
 func (c Config) Program(log *slog.Logger) (program.Config, error) {
 	pepper, pepperErr := decodeKey(c.Keys.Pepper)
 	key, keyErr := signingKey(c.Core.Key)
-	coreKeys, coreKeysErr := publicKeys(c.Core.CoreKeys, c.Core.CoreKeyFiles)
+	coreKeys, coreKeysErr := c.files.publicKeys(c.Core.CoreKeys, c.Core.CoreKeyFiles)
 	coreTLS, coreErr := c.neighbour(c.Core.CAFile, c.Core.ClientCertFile, c.Core.ClientKeyFile)
 	bankTLS, bankErr := c.neighbour(c.Bank.CAFile, c.Bank.ClientCertFile, c.Bank.ClientKeyFile)
 	smsTLS, smsErr := c.neighbour(c.SMS.CAFile, "", "")
@@ -64,7 +65,7 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 			Brand: sms.Brand{
 				Channel: moi.Name{AR: c.SMS.ChannelName.AR, EN: c.SMS.ChannelName.EN}, WebOTPHost: c.SMS.WebOTPHost,
 			},
-			TLS: smsTLS,
+			TLS: smsTLS, RefuseSandbox: production,
 		},
 		Menu: api.DefaultMenu(),
 		Log:  log,
@@ -93,14 +94,14 @@ func (c Config) neighbour(caFile, certFile, keyFile string) (*tls.Config, error)
 	}
 	secure := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
-		pool, err := roots(caFile)
+		pool, err := c.files.roots(caFile)
 		if err != nil {
 			return nil, fmt.Errorf("ca_file: %w", err)
 		}
 		secure.RootCAs = pool
 	}
 	if certFile != "" {
-		pair, certErr, keyErr := certificate(certFile, keyFile, c.Environment)
+		pair, certErr, keyErr := c.files.certificate(certFile, keyFile, c.Environment)
 		if err := errors.Join(about("client_cert_file", certErr), about("client_key_file", keyErr)); err != nil {
 			return nil, err
 		}
@@ -114,7 +115,7 @@ func (c Config) ChannelTLS() (*tls.Config, error) {
 	if c.Listen.CertFile == "" {
 		return nil, nil // somebody in front of it speaks TLS
 	}
-	pair, certErr, keyErr := certificate(c.Listen.CertFile, c.Listen.KeyFile, c.Environment)
+	pair, certErr, keyErr := c.files.certificate(c.Listen.CertFile, c.Listen.KeyFile, c.Environment)
 	if err := errors.Join(about("listen.cert_file", certErr), about("listen.key_file", keyErr)); err != nil {
 		return nil, err
 	}
@@ -129,46 +130,48 @@ func (c Config) Sealer() (*seal.Sealer, error) {
 	if err != nil {
 		return nil, about("keys.seal", err)
 	}
+	former, err := c.retiredKeys()
+	if err != nil {
+		return nil, err
+	}
 	var retired []seal.Option
-	for _, id := range slices.Sorted(maps.Keys(c.Keys.SealRetiredFiles)) {
-		text, err := secretFile(c.Keys.SealRetiredFiles[id], c.Environment)
-		if err != nil {
-			return nil, fmt.Errorf("a retired key: %w", err)
-		}
-		former, err := decodeKey(Secret(text))
-		if err != nil {
-			return nil, fmt.Errorf("a retired key: %w", err)
-		}
-		retired = append(retired, seal.WithRetired(id, former))
+	for _, id := range slices.Sorted(maps.Keys(former)) {
+		retired = append(retired, seal.WithRetired(id, former[id]))
 	}
 	return seal.New(c.Keys.SealID, current, retired...)
+}
+
+// retiredKeys are the keys under which was sealed before today's, by their ids.
+func (c Config) retiredKeys() (map[string][]byte, error) {
+	keys := map[string][]byte{}
+	for _, id := range slices.Sorted(maps.Keys(c.Keys.SealRetiredFiles)) {
+		text, err := c.files.secret(c.Keys.SealRetiredFiles[id], c.Environment)
+		if err != nil {
+			return nil, fmt.Errorf("a retired key: %w", err)
+		}
+		if keys[id], err = decodeKey(text); err != nil {
+			return nil, fmt.Errorf("a retired key: %w", err)
+		}
+	}
+	return keys, nil
 }
 
 // RedisOptions say where Redis is.
 func (c Config) RedisOptions() (redisstore.Options, error) {
 	r := c.Redis
 	o := redisstore.Options{
-		Addrs: r.Addresses, Cluster: r.Cluster, MasterName: r.MasterName,
+		URL: string(r.URL), Addrs: r.Addresses, Cluster: r.Cluster, MasterName: r.MasterName,
 		Username: r.Username, Password: string(r.Password),
 		SentinelUsername: r.SentinelUsername, SentinelPassword: string(r.SentinelPassword),
+		PoolSize: r.Pool, CommandTimeout: r.CommandTimeout,
 	}
-	if r.TLS {
+	var err error
+	if o.TLS, err = c.neighbour(r.CAFile, "", ""); err != nil {
+		return redisstore.Options{}, about("redis", err)
+	}
+	if r.TLS && o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	if r.URL != "" {
-		var err error
-		if o, err = redisURL(r.URL); err != nil {
-			return redisstore.Options{}, about("redis.url", err)
-		}
-	}
-	if o.TLS != nil && r.CAFile != "" {
-		pool, err := roots(r.CAFile)
-		if err != nil {
-			return redisstore.Options{}, about("redis.ca_file", err)
-		}
-		o.TLS.RootCAs = pool
-	}
-	o.PoolSize, o.CommandTimeout = r.Pool, r.CommandTimeout
 	return o, nil
 }
 

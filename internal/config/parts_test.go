@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"os"
 	"reflect"
@@ -104,8 +105,9 @@ func TestRefuseSandbox(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := environment == "production"
-		if p.Core.RefuseSandbox != want || p.CoreBanking.RefuseSandbox != want || p.Identity.RefuseSandbox != want {
-			t.Errorf("%s: core %t, bank %t, issuer %t", environment, p.Core.RefuseSandbox, p.CoreBanking.RefuseSandbox, p.Identity.RefuseSandbox)
+		if p.Core.RefuseSandbox != want || p.CoreBanking.RefuseSandbox != want || p.Identity.RefuseSandbox != want || p.SMS.RefuseSandbox != want {
+			t.Errorf("%s: core %t, bank %t, issuer %t, SMS %t", environment,
+				p.Core.RefuseSandbox, p.CoreBanking.RefuseSandbox, p.Identity.RefuseSandbox, p.SMS.RefuseSandbox)
 		}
 	}
 }
@@ -144,13 +146,12 @@ func TestRedisOptions(t *testing.T) {
 		tls     bool
 		roots   bool
 	}{
-		"one server": {"url: redis://a.example", func(o *redisstore.Options) { o.Addrs = []string{"a.example:6379"} }, false, false},
+		"one server": {"url: redis://a.example", func(o *redisstore.Options) { o.URL = "redis://a.example" }, false, false},
 		"a socket":   {"url: unix:///run/redis.sock", func(o *redisstore.Options) { o.URL = "unix:///run/redis.sock" }, false, false},
 		"all of a URL": {"url: rediss://me:p%40ss@a.example:7/3", func(o *redisstore.Options) {
-			o.Addrs, o.Username, o.Password, o.DB = []string{"a.example:7"}, "me", "p@ss", 3
-		}, true, false},
-		"own authority":  {"url: rediss://[::1]\n  ca_file: ca.crt", func(o *redisstore.Options) { o.Addrs = []string{"[::1]:6379"} }, true, true},
-		"authority only": {"url: redis://a.example\n  ca_file: ca.crt", func(o *redisstore.Options) { o.Addrs = []string{"a.example:6379"} }, false, false},
+			o.URL = "rediss://me:p%40ss@a.example:7/3"
+		}, false, false}, // its scheme says TLS
+		"own authority": {"url: rediss://[::1]\n  ca_file: ca.crt", func(o *redisstore.Options) { o.URL = "rediss://[::1]" }, true, true},
 		"a cluster": {"addresses: [\"a:1\", \"b:2\"]\n  cluster: true\n  username: me\n  password: p\n  tls: true\n  ca_file: ca.crt\n  pool: 5\n  command_timeout: 1s", func(o *redisstore.Options) {
 			o.Addrs, o.Cluster, o.Username, o.Password, o.PoolSize, o.CommandTimeout = []string{"a:1", "b:2"}, true, "me", "p", 5, time.Second
 		}, true, true},
@@ -166,17 +167,17 @@ func TestRedisOptions(t *testing.T) {
 			if (o.TLS != nil) != test.tls || test.tls && (o.TLS.RootCAs != nil) != test.roots {
 				t.Errorf("TLS is %v", o.TLS)
 			}
+			client, err := redisstore.NewClient(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = client.Close()
 			o.TLS = nil
 			want := usual
 			test.want(&want)
 			if !reflect.DeepEqual(o, want) {
 				t.Errorf("got  %+v\nwant %+v", o, want)
 			}
-			client, err := redisstore.NewClient(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = client.Close()
 		})
 	}
 }
@@ -191,12 +192,34 @@ func TestChannelTLS(t *testing.T) {
 	if err != nil || len(secure.Certificates) != 1 {
 		t.Fatalf("%v, %v", secure, err)
 	}
-	if err := os.Remove(f.path("channel.key")); err != nil {
-		t.Fatal(err)
-	}
+	c.Listen.KeyFile = f.path("gone")
 	if _, err := c.ChannelTLS(); err == nil || !strings.Contains(err.Error(), "listen.key_file") {
 		t.Errorf("a certificate whose key is gone: %v", err)
 	}
+}
+
+// TestFilesAreReadOnce: what Load has found good is what the gateway works with, whatever becomes of the files.
+func TestFilesAreReadOnce(t *testing.T) {
+	f := newFolder(t)
+	c := f.mustLoad(changed("  seal_id", "  seal_retired_files: {k2025: seal_key_2025}\n  seal_id", "  sender:", "  ca_file: ca.crt\n  sender:",
+		"  url_file: redis_url", "  url_file: redis_url\n  ca_file: ca.crt") + "listen: {cert_file: channel.crt, key_file: channel.key}\n")
+	if err := os.RemoveAll(f.dir); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Program(nil)
+	if err != nil || len(p.Core.CoreKeys) != 1 || len(p.Core.TLS.Certificates) != 1 || p.SMS.TLS.RootCAs == nil {
+		t.Errorf("Program reads a file again: %v", err)
+	}
+	if _, err := c.Sealer(); err != nil {
+		t.Errorf("Sealer reads a file again: %v", err)
+	}
+	if o, err := c.RedisOptions(); err != nil || o.TLS.RootCAs == nil {
+		t.Errorf("RedisOptions reads a file again: %v", err)
+	}
+	if secure, err := c.ChannelTLS(); err != nil || len(secure.Certificates) != 1 {
+		t.Errorf("ChannelTLS reads a file again: %v", err)
+	}
+	secretFree(t, fmt.Sprintf("%v %+v %#v", c, c, c))
 }
 
 func TestPostgresOptions(t *testing.T) {
@@ -218,10 +241,10 @@ func TestTelemetryConfig(t *testing.T) {
 	}
 	for text, instance := range map[string]string{
 		production: host,
-		production + "telemetry: {instance: gateway1, traces_url: \"http://traces:4318\", trace_ratio: 0.25}\n": "gateway1",
+		production + "telemetry: {instance: gateway1, traces_url: \"https://traces:4318\", trace_ratio: 0.25}\n": "gateway1",
 	} {
 		got := f.mustLoad(text).TelemetryConfig("v1")
-		if got.Instance != instance || got.Version != "v1" || instance != host && (got.TracesURL != "http://traces:4318" || got.TraceRatio != 0.25) {
+		if got.Instance != instance || got.Version != "v1" || instance != host && (got.TracesURL != "https://traces:4318" || got.TraceRatio != 0.25) {
 			t.Errorf("%+v", got)
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/istirdad/istirdad/internal/config"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -100,8 +103,8 @@ func TestWrite(t *testing.T) {
 	if len(got.Redis.Addresses) == 0 {
 		got.Redis.Addresses = nil
 	}
-	if !reflect.DeepEqual(got, c) {
-		t.Errorf("got\n%#v\nwant\n%#v\nfile\n%s", got, c, text)
+	if diff := cmp.Diff(c, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
+		t.Errorf("(-want +got)\n%s\nfile\n%s", diff, text)
 	}
 }
 

@@ -8,9 +8,20 @@ import (
 	"github.com/istirdad/istirdad/internal/config"
 )
 
+// test-key-ed25519 of RFC 9421, appendix B.1.4, as it is printed there, and its public half as core.core_keys takes it.
+const (
+	rfcPrivate   = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n"
+	rfcPublic    = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n-----END PUBLIC KEY-----\n"
+	publishedKey = "JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs="
+)
+
 // TestWrong is one wrong thing after the other, and the one line that each is told in.
 func TestWrong(t *testing.T) {
 	f := newFolder(t)
+	f.write("rfc9421.key", rfcPrivate)
+	f.write("rfc9421.pem", rfcPublic)
+	zeros := string(config.EncodeKey(make([]byte, 32)))
+	f.write("zeros", zeros)
 	url := "postgres://gateway:" + databasePassword + "@db/istirdad"
 	tests := map[string]struct {
 		text    string
@@ -45,6 +56,8 @@ func TestWrong(t *testing.T) {
 		"an alias":             {text: changed("key_id: bank-80", "key_id: &id bank-80"), want: []string{"gateway.yaml:12: core.key_id: must be text, in quotes if it looks like anything else"}},
 		"a secret under pairs": {text: changed("    core-1: core-1.pem", "    core-1: ["+redisPassword+"]"), want: []string{"gateway.yaml:15: core.core_key_files: each value must be text, in quotes if it looks like anything else"}},
 		"unknown variable":     {text: production, environ: "ISTIRDAD_DATABASE_PASSWORD=" + databasePassword, want: []string{"ISTIRDAD_DATABASE_PASSWORD: the variable overrides no key"}},
+		"a service's variable": {text: production, environ: "ISTIRDAD_REDIS_PORT_6379_TCP_ADDR=10.0.0.1", want: []string{"ISTIRDAD_REDIS_PORT_6379_TCP_ADDR: the variable overrides no key; if Kubernetes made it of a service, set enableServiceLinks to false"}},
+		"a service's port":     {text: production, environ: "ISTIRDAD_PORT=tcp://10.0.0.1:80", want: []string{"ISTIRDAD_PORT: the variable overrides no key; if Kubernetes made it of a service, set enableServiceLinks to false"}},
 		"empty variable":       {text: production, environ: "ISTIRDAD_CORE_URL=", want: []string{"ISTIRDAD_CORE_URL: core.url: the variable is empty: give it a value or leave it out"}},
 		"variable's number":    {text: production, environ: "ISTIRDAD_DATABASE_POOL=" + databasePassword, want: []string{"ISTIRDAD_DATABASE_POOL: database.pool: must be a whole number"}},
 		"variable's amount":    {text: production, environ: "ISTIRDAD_TERMS_ONLINE_LIMIT=10", want: []string{`ISTIRDAD_TERMS_ONLINE_LIMIT: terms.online_limit: must be an amount of riyals, such as "1000.00"`}},
@@ -80,27 +93,46 @@ func TestWrong(t *testing.T) {
 		"no key of the core":    {text: changed("  core_key_files:\n    core-1: core-1.pem\n", ""), want: []string{"gateway.yaml: core.core_keys: at least one is required, here or by core.core_key_files: no answer could be believed"}},
 		"core's key is short":   {text: changed("  core_key_files:", "  core_keys: {core-2: Y2FuYXJ5}\n  core_key_files:"), want: []string{"gateway.yaml:14: core.core_keys: the key core-2 must be base64 of the 32 bytes of an Ed25519 public key"}},
 		"core's key is private": {text: changed("core-1: core-1.pem", "core-1: core_signing_key"), want: []string{"gateway.yaml:14: core.core_key_files: the key core-1: the file must hold an Ed25519 public key in PEM"}},
-		"a long deadline":       {text: changed("  key_id", "  submit_timeout: 1m\n  key_id"), want: []string{"gateway.yaml:12: core.submit_timeout: must be from 100ms to 20s"}},
+		"a long deadline":       {text: changed("  key_id", "  submit_timeout: 1m\n  key_id"), want: []string{"gateway.yaml:12: core.submit_timeout: must be from 100ms to 10s"}},
 		"bank's code":           {text: changed(`"80"`, `"080"`), want: []string{"gateway.yaml:21: bank.code: must be two digits in quotes"}},
 		"issuer with a query":   {text: changed("https://sso.bank.example", "https://sso.bank.example?x="+redisPassword), want: []string{"gateway.yaml:20: bank.issuer: must not have a ?query"}},
 		"sender":                {text: changed("sender: Istirdad", "sender: Istirdad of the bank"), want: []string{"gateway.yaml:26: sms.sender: must have 3 to 11 characters"}},
+		"SMS with a key":        {text: changed("https://sms.example/v1/messages", "https://sms.example/v1/messages?key="+smsToken), want: []string{"gateway.yaml:25: sms.url: must not have a ?query"}},
 		"one language":          {text: changed("sms:", "sms:\n  channel_name: {en: Bank}"), want: []string{"gateway.yaml: sms.channel_name: must be given in both languages or in none"}},
 		"cut-off":               {text: production + "terms: {cut_off: 24h}\n", want: []string{"gateway.yaml:28: terms.cut_off: must be a time of day: from 0s to below 24h"}},
 		"ratio":                 {text: production + "telemetry: {trace_ratio: 2}\n", want: []string{"gateway.yaml:28: telemetry.trace_ratio: must be from 0 to 1"}},
 		"ratio is none":         {text: production, environ: "ISTIRDAD_TELEMETRY_TRACE_RATIO=NaN", want: []string{"ISTIRDAD_TELEMETRY_TRACE_RATIO: telemetry.trace_ratio: must be from 0 to 1"}},
 		"lead":                  {text: production + "shutdown_lead: 11s\n", want: []string{"gateway.yaml:28: shutdown_lead: must be from 0s to half of shutdown"}},
 
-		"core in clear":       {text: changed("https://core.example", "http://core.example"), want: []string{"gateway.yaml:11: core.url: must be https in production"}},
-		"bank in clear":       {text: changed("https://systems", "http://systems"), want: []string{"gateway.yaml:19: bank.url: must be https in production"}},
-		"issuer in clear":     {text: changed("https://sso", "http://sso"), want: []string{"gateway.yaml:20: bank.issuer: must be https in production"}},
-		"SMS in clear":        {text: changed("https://sms", "http://sms"), want: []string{"gateway.yaml:25: sms.url: must be https in production"}},
-		"core without a name": {text: changed("  client_cert_file: core_client.crt\n  client_key_file: core_client.key\n", ""), want: []string{"gateway.yaml: core.client_cert_file: it is required in production"}},
-		"bank without a name": {text: changed("  client_cert_file: bank_client.crt\n  client_key_file: bank_client.key\n", ""), want: []string{"gateway.yaml: bank.client_cert_file: it is required in production"}},
-		"database unverified": {text: changed("url_file: database_url", "url: "+url+"?sslmode=require"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
-		"redis in clear":      {text: changed("url_file: redis_url", "url: redis://r.example"), want: []string{"gateway.yaml:5: redis.url: must speak TLS in production"}},
-		"cluster in clear":    {text: changed("url_file: redis_url", "addresses: [127.0.0.1:1, r.example:1]"), want: []string{"gateway.yaml: redis.tls: must speak TLS in production"}},
-		"migrating by itself": {text: changed("redis:", "  migrate_on_start: true\nredis:"), want: []string{`gateway.yaml:4: database.migrate_on_start: must be false in production: run "gateway migrate"`}},
-		"one key for all":     {text: changed("seal_file: seal_key", "seal_file: pepper"), want: []string{"gateway.yaml:9: keys.seal: must not be the same as keys.pepper"}},
+		"core in clear":                          {text: changed("https://core.example", "http://core.example"), want: []string{"gateway.yaml:11: core.url: must be https in production"}},
+		"bank in clear":                          {text: changed("https://systems", "http://systems"), want: []string{"gateway.yaml:19: bank.url: must be https in production"}},
+		"issuer in clear":                        {text: changed("https://sso", "http://sso"), want: []string{"gateway.yaml:20: bank.issuer: must be https in production"}},
+		"SMS in clear":                           {text: changed("https://sms", "http://sms"), want: []string{"gateway.yaml:25: sms.url: must be https in production"}},
+		"core without a name":                    {text: changed("  client_cert_file: core_client.crt\n  client_key_file: core_client.key\n", ""), want: []string{"gateway.yaml: core.client_cert_file: it is required in production"}},
+		"bank without a name":                    {text: changed("  client_cert_file: bank_client.crt\n  client_key_file: bank_client.key\n", ""), want: []string{"gateway.yaml: bank.client_cert_file: it is required in production"}},
+		"database unverified":                    {text: changed("url_file: database_url", "url: "+url+"?sslmode=require"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
+		"database at one of two hosts":           {text: changed("url_file: database_url", "url: postgres:///istirdad?host=/run/postgresql,db.example&sslmode=disable"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
+		"database at the second host":            {text: changed("url_file: database_url", "url: postgres:///istirdad?host=/run/postgresql&host=db.example"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
+		"database verified and not":              {text: changed("url_file: database_url", "url: "+url+"?sslmode=verify-full&sslmode=disable"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
+		"database by ssl":                        {text: changed("url_file: database_url", "url: "+url+"?sslmode=verify-full&ssl=true"), want: []string{"gateway.yaml:3: database.url: must not have ssl beside sslmode: one would undo the other"}},
+		"redis in clear":                         {text: changed("url_file: redis_url", "url: redis://r.example"), want: []string{"gateway.yaml:5: redis.url: must speak TLS in production"}},
+		"redis without a password":               {text: changed("url_file: redis_url", "url: rediss://gateway@r.example"), want: []string{"gateway.yaml:5: redis.url: must have a password in production"}},
+		"cluster in clear":                       {text: changed("url_file: redis_url", "addresses: [127.0.0.1:1, r.example:1]\n  password: "+redisPassword), want: []string{"gateway.yaml: redis.tls: must speak TLS in production"}},
+		"cluster without a password":             {text: changed("url_file: redis_url", "addresses: [127.0.0.1:1, r.example:1]\n  tls: true"), want: []string{"gateway.yaml: redis.password: must have a password in production"}},
+		"authorities without TLS":                {text: changed("url_file: redis_url", "url: redis://127.0.0.1\n  ca_file: ca.crt"), want: []string{"gateway.yaml:6: redis.ca_file: goes with TLS: with a redis.url that begins with rediss://, or with redis.tls"}},
+		"cluster's authorities without TLS":      {text: changed("url_file: redis_url", "addresses: [127.0.0.1:1]\n  ca_file: ca.crt"), want: []string{"gateway.yaml:6: redis.ca_file: goes with TLS: with a redis.url that begins with rediss://, or with redis.tls"}},
+		"traces in clear":                        {text: production + "telemetry: {traces_url: http://traces.example}\n", want: []string{"gateway.yaml:28: telemetry.traces_url: must be https in production"}},
+		"migrating by itself":                    {text: changed("redis:", "  migrate_on_start: true\nredis:"), want: []string{`gateway.yaml:4: database.migrate_on_start: must be false in production: run "gateway migrate"`}},
+		"one key for all":                        {text: changed("seal_file: seal_key", "seal_file: pepper"), want: []string{"gateway.yaml:9: keys.seal: must not be the same as keys.pepper"}},
+		"a retired key for all":                  {text: changed("  seal_id", "  seal_retired_files: {k2025: pepper}\n  seal_id"), want: []string{"gateway.yaml:8: keys.seal_retired_files: the key k2025 must not be the same as keys.pepper"}},
+		"retired, and of today":                  {text: changed("  seal_id", "  seal_retired_files: {k2025: seal_key}\n  seal_id"), want: []string{"gateway.yaml:8: keys.seal_retired_files: the key k2025 must not be the same as keys.seal"}},
+		"retired twice":                          {text: changed("  seal_id", "  seal_retired_files: {k2024: seal_key_2025, k2025: seal_key_2025}\n  seal_id"), want: []string{"gateway.yaml:8: keys.seal_retired_files: the key k2025 must not be the same as the key k2024"}},
+		"pepper is zeros":                        {text: changed("pepper_file: pepper", "pepper: "+zeros), want: []string{"gateway.yaml:7: keys.pepper: must be random bytes, and not zeros"}},
+		"seal is zeros":                          {text: changed("seal_file: seal_key", "seal: "+zeros), want: []string{"gateway.yaml:9: keys.seal: must be random bytes, and not zeros"}},
+		"retired key is zeros":                   {text: changed("  seal_id", "  seal_retired_files: {k2025: zeros}\n  seal_id"), want: []string{"gateway.yaml:8: keys.seal_retired_files: the key k2025 must be random bytes, and not zeros"}},
+		"the published key":                      {text: changed("key_file: core_signing_key", "key_file: rfc9421.key"), want: []string{"gateway.yaml:13: core.key: must not be the key that RFC 9421 prints: everybody can sign with it"}},
+		"the core's is the published key":        {text: changed("  core_key_files:", "  core_keys: {core-2: "+publishedKey+"}\n  core_key_files:"), want: []string{"gateway.yaml:14: core.core_keys: the key core-2 must not be the key that RFC 9421 prints: everybody can sign with it"}},
+		"the core's is the published key's file": {text: changed("core-1: core-1.pem", "core-1: rfc9421.pem"), want: []string{"gateway.yaml:14: core.core_key_files: the key core-1 must not be the key that RFC 9421 prints: everybody can sign with it"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +209,8 @@ func TestLocal(t *testing.T) {
 		"redis, IPv6":    changed("url_file: redis_url", "url: redis://[::1]:6379"),
 		"redis, socket":  changed("url_file: redis_url", "url: unix:///run/redis.sock"),
 		"redis, cluster": changed("url_file: redis_url", "addresses: [\"127.0.0.1:7000\", \"[::1]:7001\"]"),
+		"traces":         production + "telemetry: {traces_url: \"http://127.0.0.1:4318\"}\n",
+		"two sockets":    changed("url_file: database_url", "url: postgres:///istirdad?host=/run/postgresql,/run/other&sslmode=disable"),
 		"database":       changed("url_file: database_url", "url: postgres:///istirdad?host=/run/postgresql"),
 		"two hosts":      changed("url_file: database_url", "url: postgres://a:5432,b:5432/istirdad?sslmode=verify-full&target_session_attrs=read-write"),
 	} {

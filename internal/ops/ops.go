@@ -102,10 +102,11 @@ type readiness struct {
 	Reasons []string `json:"reasons"`
 }
 
-// cutOff reports whether any kind of call to the core is cut off.
+// cutOff reports whether any kind of call to the core is cut off. A half-open breaker lets a probe or two through and
+// nobody else, and one that flaps between the two was never closed.
 func (c Config) cutOff() bool {
 	for _, state := range c.Breakers() {
-		if state == "open" {
+		if state != "closed" {
 			return true
 		}
 	}

@@ -136,7 +136,7 @@ func TestReadyWithoutTheCore(t *testing.T) {
 		want     map[string]any
 	}{
 		"closed":    {"closed", holds, 200, map[string]any{"status": "ready", "reasons": []any{}}},
-		"half open": {"half-open", holds, 200, map[string]any{"status": "ready", "reasons": []any{}}},
+		"half open": {"half-open", holds, 200, map[string]any{"status": "degraded", "reasons": []any{"core_breaker"}}},
 		"open":      {"open", holds, 200, map[string]any{"status": "degraded", "reasons": []any{"core_breaker"}}},
 		"and no database": {"open", fails, 503, map[string]any{
 			"status": "not ready", "reasons": []any{"core_breaker", "database"},

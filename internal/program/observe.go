@@ -68,6 +68,6 @@ func redisPool(redis redisstore.Client) telemetry.Pool {
 	stats := redis.PoolStats()
 	return telemetry.Pool{
 		Acquired: int(stats.TotalConns) - int(stats.IdleConns), Idle: int(stats.IdleConns),
-		Waits: int64(stats.WaitCount), Waited: time.Duration(stats.WaitDurationNs),
+		Waits: int64(stats.WaitCount), Waited: time.Duration(stats.WaitDurationNs), GivenUp: int64(stats.Timeouts),
 	}
 }

@@ -121,8 +121,21 @@ func newDispatch() *Dispatch {
 		}, []string{"reason"}),
 	}
 	d.group = group{d.claims, d.failures, d.attempts, d.duration, d.people}
+	for _, state := range attempted {
+		for _, result := range unrecorded {
+			d.attempts.WithLabelValues(state, result)
+		}
+	}
 	return d
 }
+
+// What goes wrong so rarely that one is news: the states that an attempt finds, with each reason why it recorded none.
+// Their series are there from the start, because an increase is only seen of a series that there was before: of one that
+// is born at 1, the first event would be missed, which may be the only one.
+var (
+	attempted  = []string{"sending", "in_doubt", "pending", "refunded", "returning", "credited"}
+	unrecorded = []string{"unrecorded", "panicked", "stale", "lapsed"}
+)
 
 // Claimed counts a refund that was claimed.
 func (d *Dispatch) Claimed(state string) { d.claims.WithLabelValues(state).Inc() }

@@ -15,7 +15,6 @@ import (
 
 // Config is who tells, and where traces go. The zero value exports nothing.
 type Config struct {
-	Service  string // "istirdad-gateway"; the default
 	Version  string // of the program
 	Instance string // of this process among its replicas
 
@@ -47,16 +46,16 @@ type Telemetry struct {
 	readiness *readiness
 }
 
-// scope names this repository's instrumentation in its spans.
-const scope = "github.com/istirdad/istirdad"
+// What spans say of their maker: the program, and this repository's instrumentation of it.
+const (
+	service = "istirdad-gateway"
+	scope   = "github.com/istirdad/istirdad"
+)
 
 // New returns a Telemetry. It connects to nobody yet.
 func New(ctx context.Context, c Config) (*Telemetry, error) {
 	if !(c.TraceRatio >= 0 && c.TraceRatio <= 1) { // nor is it no number
 		return nil, errors.New("telemetry: the ratio of traces is between 0 and 1")
-	}
-	if c.Service == "" {
-		c.Service = "istirdad-gateway"
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry(), release: func() {}}
 	t.requests, t.calls, t.dispatch = newRequests(), newCalls(), newDispatch()
@@ -102,9 +101,6 @@ func (t *Telemetry) Handler() http.Handler {
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesMax,
 	})
 }
-
-// Registerer is for metrics that are declared elsewhere.
-func (t *Telemetry) Registerer() prometheus.Registerer { return t.registry }
 
 // Tracer begins spans.
 func (t *Telemetry) Tracer() trace.Tracer { return t.tracer }

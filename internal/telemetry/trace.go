@@ -48,7 +48,7 @@ func (t *Telemetry) startTraces(ctx context.Context, c Config, exports *promethe
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.TraceRatio))),
 		sdktrace.WithResource(resource.NewSchemaless(
-			attribute.String("service.name", c.Service),
+			attribute.String("service.name", service),
 			attribute.String("service.version", c.Version),
 			attribute.String("service.instance.id", c.Instance),
 		)),

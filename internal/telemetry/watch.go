@@ -21,12 +21,12 @@ const readMax = 2 * time.Second
 // Guard is how one kind of call to the core stands.
 type Guard struct {
 	Call        string
-	State       string // of its breaker: one of BreakerStates
+	State       string // of its breaker: one of breakerStates
 	InUse, Size int    // of its bulkhead
 }
 
-// BreakerStates are the states that a breaker may be in, as metrics name them.
-var BreakerStates = []string{"closed", "half_open", "open"}
+// breakerStates are the states that a breaker may be in, as metrics name them.
+var breakerStates = []string{"closed", "half_open", "open"}
 
 // WatchGuards reads the guards at every scrape. read must not wait for anything.
 func (t *Telemetry) WatchGuards(read func() []Guard) { t.guards.set(read) }
@@ -54,7 +54,7 @@ func (g *guards) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	for _, guard := range (*read)() {
-		for _, state := range BreakerStates {
+		for _, state := range breakerStates {
 			is := 0.0
 			if state == guard.State {
 				is = 1
@@ -73,6 +73,7 @@ type Pool struct {
 	Max      int           // open at once at most; 0: not known
 	Waits    int64         // how often somebody had to wait for one, since the start
 	Waited   time.Duration // for how long altogether
+	GivenUp  int64         // how often somebody waited in vain, since the start
 }
 
 // WatchPools reads the pools, by name, at every scrape. read must not wait for anything, and the names are few and fixed.
@@ -84,12 +85,13 @@ func newPools() *pools {
 		most:        prometheus.NewDesc("istirdad_pool_connections_max", "How many connections the pool may open.", []string{"pool"}, nil),
 		waits:       prometheus.NewDesc("istirdad_pool_waits_total", "How often somebody had to wait for a connection.", []string{"pool"}, nil),
 		waited:      prometheus.NewDesc("istirdad_pool_wait_seconds_total", "How long was waited for connections, altogether.", []string{"pool"}, nil),
+		givenUp:     prometheus.NewDesc("istirdad_pool_given_up_total", "How often somebody waited for a connection in vain.", []string{"pool"}, nil),
 	}
 }
 
 type pools struct {
 	watch[func() map[string]Pool]
-	connections, most, waits, waited *prometheus.Desc
+	connections, most, waits, waited, givenUp *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -98,6 +100,7 @@ func (p *pools) Describe(ch chan<- *prometheus.Desc) {
 	ch <- p.most
 	ch <- p.waits
 	ch <- p.waited
+	ch <- p.givenUp
 }
 
 // Collect implements prometheus.Collector.
@@ -114,6 +117,7 @@ func (p *pools) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(p.waits, prometheus.CounterValue, float64(pool.Waits), name)
 		ch <- prometheus.MustNewConstMetric(p.waited, prometheus.CounterValue, pool.Waited.Seconds(), name)
+		ch <- prometheus.MustNewConstMetric(p.givenUp, prometheus.CounterValue, float64(pool.GivenUp), name)
 	}
 }
 

@@ -44,6 +44,10 @@ type Config struct {
 	// 0. The caller's deadline holds too.
 	Timeout time.Duration
 
+	// RefuseSandbox believes no stand-in (header "Refund-Core: sandbox"), which
+	// takes messages and delivers them to nobody: ErrSandbox. On in production.
+	RefuseSandbox bool
+
 	Brand sms.Brand
 	TLS   *tls.Config // nil: the system's authorities
 
@@ -60,6 +64,11 @@ type Route struct {
 }
 
 var _ otp.Sender = (*Route)(nil)
+
+// ErrSandbox: what answered calls itself a stand-in, and this gateway was told
+// to speak to none. It comes with otp.ErrNotSent, since no phone shows what a
+// stand-in has taken.
+var ErrSandbox = errors.New("httpsms: the provider is a stand-in")
 
 const (
 	defaultTimeout = 3 * time.Second
@@ -121,7 +130,7 @@ func (r *Route) Send(ctx context.Context, id string, to saudi.Mobile, m otp.Mess
 
 	began := time.Now()
 	x := r.http.Call(ctx, "send", req, body)
-	outcome, err := judge(x)
+	outcome, err := r.judge(x)
 	r.config.Observe("send", outcome, time.Since(began))
 	if !errors.Is(err, outbound.ErrCallerLeft) { // which says nothing about the route
 		r.ailing.Store(err != nil)
@@ -131,12 +140,14 @@ func (r *Route) Send(ctx context.Context, id string, to saudi.Mobile, m otp.Mess
 
 // judge makes an outcome of what happened: its class, and nil when the message
 // was taken.
-func judge(x outbound.Exchange) (outcome string, err error) {
+func (r *Route) judge(x outbound.Exchange) (outcome string, err error) {
 	switch {
 	case !x.Handed:
 		return "not_sent", fmt.Errorf("httpsms: no connection: %w: %w", otp.ErrNotSent, x.Err)
 	case x.Status == 0:
 		return "unknown", fmt.Errorf("httpsms: no answer: %w", x.Err)
+	case r.config.RefuseSandbox && outbound.FromSandbox(x.Header):
+		return "refused", fmt.Errorf("%w: %w", ErrSandbox, otp.ErrNotSent)
 	case x.Status < 200 || x.Status > 299: // the status says it all, whatever became of the rest
 		return "refused", fmt.Errorf("httpsms: the provider answered %d: %w", x.Status, otp.ErrNotSent)
 	default:

@@ -105,6 +105,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A stand-in takes what nobody will read: it is believed only where stand-ins
+// may be.
+func TestRefusesAStandIn(t *testing.T) {
+	url, _ := provider(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Refund-Core", "sandbox")
+		w.WriteHeader(http.StatusAccepted)
+	})
+	if err := send(t, httpsms.Config{URL: url, RefuseSandbox: true}); !errors.Is(err, httpsms.ErrSandbox) || !errors.Is(err, otp.ErrNotSent) {
+		t.Errorf("%v, want ErrSandbox and ErrNotSent", err)
+	}
+	if err := send(t, httpsms.Config{URL: url}); err != nil {
+		t.Errorf("in a sandbox: %v", err)
+	}
+}
+
 func TestNobodyListens(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
