@@ -101,7 +101,7 @@ func (m *member) startAnew(c *banktest.Customer, w *banktest.World) {
 	case err != nil:
 		return
 	case r.Status == http.StatusTooManyRequests: // the last code is less than a minute old
-		w.Forgive(c.User())
+		w.Control(http.MethodPost, "/forgive", object{"user": c.User()})
 		return
 	case r.Status != http.StatusCreated:
 		return

@@ -34,8 +34,8 @@ func (b *distantBook) open(ctx context.Context) (*postgres.Store, error) {
 	return b.opened, err
 }
 
-// distantPool is enough for a referee and somebody who forgives: the server's connections are the gateways'.
-const distantPool = 4
+// distantPool is enough for a referee and for a crowd that is forgiven: the server's connections are the gateways'.
+const distantPool = 16
 
 // blind is a sealer that opens nothing.
 func blind() *seal.Sealer {
