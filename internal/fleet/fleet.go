@@ -203,8 +203,8 @@ func (g *Gateway) AwaitReady() {
 	last := errors.New("not asked")
 	for began := time.Now(); time.Since(began) < readyMax; time.Sleep(20 * time.Millisecond) {
 		select {
-		case <-g.now().exited:
-			g.t.Fatalf("%s ended before it was ready: %v", g.name, g.now().err)
+		case <-g.now().Exited():
+			g.t.Fatalf("%s ended before it was ready: %v", g.name, g.now().Err())
 		default:
 		}
 		answer, err := client.Do(asked)

@@ -9,13 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/child"
 )
 
 // Process is one program of the fleet, in a process group of its own. Its output goes to a file, of which a failed test
@@ -27,14 +28,7 @@ type Process struct {
 	make func() *exec.Cmd
 
 	mu      sync.Mutex
-	running *run // the last one that was started
-}
-
-// run is one life of a Process.
-type run struct {
-	process *os.Process
-	exited  chan struct{}
-	err     error // how it ended; read after exited
+	running *child.Process // the last one that was started
 }
 
 // newProcess starts what make returns and stops it when the test ends.
@@ -62,31 +56,16 @@ func (p *Process) Start() {
 	if cmd.Stdout == nil {
 		cmd.Stdout = log
 	}
-	// Nothing of a fleet outlives a test that was killed. The kernel goes by the thread that made the child, so that
-	// thread is kept for as long as the child lives.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	r := &run{exited: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		r.process = cmd.Process
-		started <- err
-		if err == nil {
-			r.err = cmd.Wait()
-			close(r.exited)
-		}
-	}()
-	if err := <-started; err != nil {
+	started, err := child.Start(cmd, nil, syscall.SIGKILL)
+	if err != nil {
 		p.t.Fatalf("%s doesn't start: %v", p.name, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running = r
+	p.running = started
 }
 
-func (p *Process) now() *run {
+func (p *Process) now() *child.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running
@@ -95,19 +74,15 @@ func (p *Process) now() *run {
 // Signal sends a signal to the program alone.
 func (p *Process) Signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := p.now().process.Signal(s); err != nil {
+	if err := p.now().Signal(s); err != nil {
 		p.t.Fatalf("%s: signal %v: %v", p.name, s, err)
 	}
 }
 
 // Kill kills the program, as a machine that loses its power does, and returns when it is gone.
 func (p *Process) Kill() {
-	r := p.now()
-	select {
-	case <-r.exited: // and its id may be somebody else's by now
-	default:
-		_ = syscall.Kill(-r.process.Pid, syscall.SIGKILL)
-		<-r.exited
+	if err := p.now().Kill(); err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
 	}
 }
 
@@ -118,8 +93,8 @@ func (p *Process) Stop(patience time.Duration) (took time.Duration, err error) {
 	began, r := time.Now(), p.now()
 	p.Signal(syscall.SIGTERM)
 	select {
-	case <-r.exited:
-		return time.Since(began), r.err
+	case <-r.Exited():
+		return time.Since(began), r.Err()
 	case <-time.After(patience):
 		p.Kill()
 		p.t.Fatalf("%s hasn't stopped after %v", p.name, patience)

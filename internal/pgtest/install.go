@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,29 +40,8 @@ func programs() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// account is whose processes the server's are: ours, or when that is root, whom PostgreSQL refuses, somebody else's.
-// nil is ours.
-func account() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		found, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.ParseUint(found.Uid, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		gid, err := strconv.ParseUint(found.Gid, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, errors.New("pgtest: PostgreSQL doesn't run as root, and there is no user postgres or nobody to run it as")
-}
+// users are whom servers run as when the tests run as root, whom PostgreSQL refuses: the first that there is.
+var users = []string{"postgres", "nobody"}
 
 // prefix begins the name of every server's folder.
 const prefix = "istirdad-pg-"

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/child"
 )
 
 // TestMain holds on to the pristine data folder, so that initdb runs once, and looks whether it goes with its last user.
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		as, err := account()
+		as, err := child.Unprivileged(users...)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -119,7 +121,7 @@ func TestKilledServerKeepsWhatItCommitted(t *testing.T) {
 		"fast":      func() error { return s.Stop(Fast) },
 		"immediate": func() error { return s.Stop(Immediate) },
 	} {
-		children := children(s.process.pid())
+		children := children(s.process.Pid())
 		if len(children) == 0 {
 			t.Fatal("a server without children")
 		}
@@ -181,7 +183,7 @@ const orphan = "ISTIRDAD_PGTEST_ORPHAN"
 func TestServerDiesWithItsTest(t *testing.T) {
 	if os.Getenv(orphan) != "" {
 		s := Start(t)
-		_, err := fmt.Fprintln(os.Stdout, s.process.pid(), s.dir)
+		_, err := fmt.Fprintln(os.Stdout, s.process.Pid(), s.dir)
 		must(t, err)
 		select {}
 	}
@@ -225,7 +227,7 @@ func TestServerDiesWithItsTest(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	s, err := New(t.Context())
 	must(t, err)
-	pid := s.process.pid()
+	pid := s.process.Pid()
 	must(t, s.Kill()) // its shared memory would stay
 	memory, err := readPostmaster(s.data())
 	must(t, err)

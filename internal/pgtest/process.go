@@ -5,17 +5,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/child"
 )
 
 // process is a running postmaster.
 type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when it has ended and was waited for
+	*child.Process
+	dir string // where it runs, and its log is
 }
 
 func startProcess(as *syscall.Credential, dir, program string, args []string) (*process, error) {
@@ -26,50 +27,33 @@ func startProcess(as *syscall.Credential, dir, program string, args []string) (*
 	defer func() { _ = log.Close() }()    // the server has a copy
 	cmd := exec.Command(program, args...) //nolint:noctx // it is stopped by its id, and outlives who started it
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment(), log, log
-	cmd.SysProcAttr = attributes(as)
-	p := &process{cmd: cmd, exited: make(chan struct{})}
-	begun := make(chan error)
-	go func() {
-		// The kernel ends the server with the thread that started it, not with the process: so the thread stays.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		begun <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
-			close(p.exited)
-		}
-	}()
-	if err := <-begun; err != nil {
+	started, err := child.Start(cmd, as, syscall.SIGQUIT) // an immediate shutdown, when the test's process dies
+	if err != nil {
 		return nil, err
 	}
-	return p, nil
+	return &process{Process: started, dir: dir}, nil
 }
-
-func (p *process) pid() int { return p.cmd.Process.Pid }
-
-func (p *process) signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
 
 // kill ends all of it. The postmaster is held still first, so that it starts no other child and collects none: until
 // it is dead itself, the ids of its children are theirs.
 func (p *process) kill() {
-	if p.signal(syscall.SIGSTOP) != nil {
-		<-p.exited // it has ended by itself, and its id may be somebody else's by now
+	if p.Signal(syscall.SIGSTOP) != nil {
+		<-p.Exited() // it has ended by itself, and its id may be somebody else's by now
 		return
 	}
-	all := children(p.pid())
-	for _, child := range all {
-		_ = syscall.Kill(child, syscall.SIGKILL)
+	all := children(p.Pid())
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	for _, child := range all {
-		for running(child) {
+	for _, pid := range all {
+		for running(pid) {
 			<-tick.C
 		}
 	}
-	_ = p.signal(syscall.SIGKILL)
-	<-p.exited
+	_ = p.Signal(syscall.SIGKILL)
+	<-p.Exited()
 }
 
 // end is for when nothing of it is wanted any more: an immediate shutdown, which leaves no shared memory behind.
@@ -77,39 +61,39 @@ func (p *process) end() {
 	_ = p.resume()
 	late := time.NewTimer(stopTime)
 	defer late.Stop()
-	_ = p.signal(syscall.SIGQUIT)
+	_ = p.Signal(syscall.SIGQUIT)
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 	case <-late.C:
 		p.kill()
 	}
 }
 
 func (p *process) pause() error {
-	err := p.signal(syscall.SIGSTOP)
+	err := p.Signal(syscall.SIGSTOP)
 	if err != nil {
 		return err
 	}
-	for _, child := range children(p.pid()) {
-		err = errors.Join(err, syscall.Kill(child, syscall.SIGSTOP))
+	for _, pid := range children(p.Pid()) {
+		err = errors.Join(err, syscall.Kill(pid, syscall.SIGSTOP))
 	}
 	return err
 }
 
 func (p *process) resume() error {
 	var err error
-	if p.signal(syscall.Signal(0)) != nil {
+	if p.Signal(syscall.Signal(0)) != nil {
 		return errStopped
 	}
-	for _, child := range children(p.pid()) {
-		err = errors.Join(err, syscall.Kill(child, syscall.SIGCONT))
+	for _, pid := range children(p.Pid()) {
+		err = errors.Join(err, syscall.Kill(pid, syscall.SIGCONT))
 	}
-	return errors.Join(err, p.signal(syscall.SIGCONT))
+	return errors.Join(err, p.Signal(syscall.SIGCONT))
 }
 
 // log is what the server said since it was started.
 func (p *process) log() string {
-	text, err := os.ReadFile(filepath.Join(p.cmd.Dir, "log"))
+	text, err := os.ReadFile(filepath.Join(p.dir, "log"))
 	if err != nil {
 		return err.Error()
 	}

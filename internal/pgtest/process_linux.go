@@ -8,12 +8,6 @@ import (
 	"syscall"
 )
 
-// attributes give the server a process group of its own, so that a Ctrl-C for the test isn't one for the server, and
-// let the kernel shut it down when the test's process dies.
-func attributes(as *syscall.Credential) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: as, Setpgid: true, Pdeathsig: syscall.SIGQUIT}
-}
-
 // children are the ids of a process's children.
 func children(parent int) []int {
 	entries, err := os.ReadDir("/proc")

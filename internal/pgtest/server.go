@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/child"
 )
 
 // The roles of every server.
@@ -85,7 +87,7 @@ func New(ctx context.Context, options ...Option) (*Server, error) {
 	if s.bin, err = programs(); err != nil {
 		return nil, err
 	}
-	if s.as, err = account(); err != nil {
+	if s.as, err = child.Unprivileged(users...); err != nil {
 		return nil, err
 	}
 	data, err := takePristine(ctx, s.bin, s.as)
@@ -184,11 +186,11 @@ func (s *Server) ready(p *process) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if state.pid == p.pid() && state.ready {
+		if state.pid == p.Pid() && state.ready {
 			return nil
 		}
 		select {
-		case <-p.exited:
+		case <-p.Exited():
 			return fmt.Errorf("pgtest: the server ended instead of starting:\n%s", p.log())
 		case <-late.C:
 			return fmt.Errorf("pgtest: the server didn't start in %s:\n%s", startTime, p.log())
@@ -218,11 +220,11 @@ func (s *Server) Stop(mode Mode) error {
 	}
 	late := time.NewTimer(stopTime)
 	defer late.Stop()
-	if err := s.process.signal(syscall.Signal(mode)); err != nil {
+	if err := s.process.Signal(syscall.Signal(mode)); err != nil {
 		return err
 	}
 	select {
-	case <-s.process.exited:
+	case <-s.process.Exited():
 		s.process = nil
 		return nil
 	case <-late.C:

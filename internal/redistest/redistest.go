@@ -28,6 +28,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/istirdad/istirdad/internal/child"
 )
 
 // patience is what starting and stopping may take on a machine with much else to do.
@@ -40,9 +42,10 @@ type Server struct {
 	host, port  string
 	args        []string
 	password    string
+	as          *syscall.Credential
 
 	mu      sync.Mutex
-	running *process // nil while it is down
+	running *child.Process // nil while it is down
 }
 
 // Start starts a server with options as on the command line of redis-server
@@ -72,10 +75,18 @@ func Launch(args ...string) (*Server, error) {
 		return nil, fmt.Errorf("redistest: %w", err)
 	}
 	s := &Server{binary: binary, dir: dir, args: args, password: option(args, "--requirepass")}
-	if err := errors.Join(giveAway(dir), s.boot()); err != nil {
+	if err := errors.Join(s.giveAway(), s.boot()); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
+}
+
+// giveAway makes the folder that of the user whom the server runs as.
+func (s *Server) giveAway() (err error) {
+	if s.as, err = child.Unprivileged(users...); err != nil || s.as == nil {
+		return err
+	}
+	return os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid))
 }
 
 // option is the value of an option in args, or "".
@@ -131,7 +142,7 @@ func (s *Server) start() error {
 		"--enable-debug-command", "local", // for DEBUG SLEEP
 		"--repl-diskless-sync-delay", "0", // a replica needs no company
 	}, s.args...)
-	running, err := run(s.binary, s.log(), args)
+	running, err := run(s.as, s.binary, s.log(), args)
 	if err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
@@ -144,7 +155,7 @@ func (s *Server) start() error {
 			return nil
 		}
 		select {
-		case <-running.exited:
+		case <-running.Exited():
 			text, _ := os.ReadFile(s.log())
 			if strings.Contains(string(text), "Address already in use") {
 				return errPortTaken
@@ -168,7 +179,7 @@ func (s *Server) Kill() error {
 	if running == nil {
 		return nil
 	}
-	return running.kill()
+	return running.Kill()
 }
 
 // Restart starts it again, killing it first if it runs, on the same port with
@@ -199,7 +210,7 @@ func (s *Server) signal(sig syscall.Signal) error {
 	if s.running == nil {
 		return errors.New("redistest: the server is down")
 	}
-	return s.running.signal(sig)
+	return s.running.SignalGroup(sig)
 }
 
 // Follow makes it a replica of the server at addr, which may be a proxy's, and
