@@ -8,6 +8,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/money"
 )
 
@@ -120,7 +121,7 @@ func (s *Store) accept(a *acceptance, dead int, spent money.Amount) ([]statement
 	if err != nil {
 		return nil, err
 	}
-	a.refund = kept(r)
+	a.refund = kept.Refund(r)
 	appended, err := record(event, a.stamp)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 // selectDue locks and reads the oldest due work that nobody else has locked. Each state is asked for by itself, out of
@@ -74,7 +75,7 @@ func ofOne(err error) bool {
 func (c *claiming) claimed() []gateway.Refund {
 	claimed := make([]gateway.Refund, 0, len(c.taken))
 	for _, t := range c.taken {
-		claimed = append(claimed, kept(t.Refund()))
+		claimed = append(claimed, kept.Refund(t.Refund()))
 	}
 	return claimed
 }
@@ -175,7 +176,7 @@ func (s *Store) claimSingly(ctx context.Context, c *claiming) ([]gateway.Refund,
 		for _, t := range c.taken {
 			switch err := s.Apply(ctx, t.Change); {
 			case err == nil:
-				claimed = append(claimed, kept(t.Refund()))
+				claimed = append(claimed, kept.Refund(t.Refund()))
 			case errors.Is(err, gateway.ErrStale):
 			case ofOne(err):
 				s.leaveOut(ctx, c, t.Refund().ID, err)

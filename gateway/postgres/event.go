@@ -2,11 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 const (
@@ -19,12 +19,9 @@ const (
 
 // record appends an event. The schema lets in only that of the refund's next step.
 func record(e gateway.Event, mark stamp) (statement, error) {
-	evidence := []byte("{}")
-	if len(e.Evidence) > 0 {
-		var err error
-		if evidence, err = json.Marshal(e.Evidence); err != nil {
-			return statement{}, err
-		}
+	evidence, err := kept.Evidence(e)
+	if err != nil {
+		return statement{}, err
 	}
 	return exec(insertEvent,
 		e.RefundID, e.Version, e.At, string(e.From), string(e.To), string(e.Actor.Role), e.Actor.ID, e.Actor.Employee,
@@ -46,11 +43,8 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 			return err
 		}
 		e.At = at.UTC()
-		if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
-			return fmt.Errorf("postgres: evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
-		}
-		if len(e.Evidence) == 0 {
-			e.Evidence = nil
+		if err := kept.ReadEvidence(&e, evidence); err != nil {
+			return fmt.Errorf("postgres: %w", err)
 		}
 		events = append(events, e)
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -76,11 +77,11 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	// One more than asked for tells whether there is a next page.
 	query, args := firstOfCustomer, []any{customer, limit + 1}
 	if p.Cursor != "" {
-		after, err := s.openCursor(customer, p.Cursor)
+		after, err := s.sealer.Position(customer, p.Cursor)
 		if err != nil {
 			return nil, "", err
 		}
-		query, args = nextOfCustomer, append(args, after.created, after.id)
+		query, args = nextOfCustomer, append(args, after.Created, after.ID)
 	}
 	switch {
 	case p.Reference != "":
@@ -102,7 +103,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	refunds = refunds[:limit]
 	last := refunds[limit-1]
-	return refunds, s.cursor(customer, position{last.CreatedAt, last.ID}), nil
+	return refunds, s.sealer.Cursor(customer, kept.Position{Created: last.CreatedAt, ID: last.ID}), nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

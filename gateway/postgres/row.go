@@ -1,11 +1,11 @@
 package postgres
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -32,46 +32,16 @@ const (
 	refundByReference = selectRefund + `WHERE reference = $1`
 )
 
-// The names under which values are sealed and indexed. They are part of the format.
-const (
-	payerNumber       = "refunds.payer_number"
-	beneficiaryNumber = "refunds.beneficiary_number"
-	toIBAN            = "refunds.to_iban"
-)
-
-// seal seals a value of a refund's column, so that it opens in that place alone.
-func (s *Store) seal(id, column, value string) []byte {
-	if value == "" {
-		return []byte{}
-	}
-	return s.sealer.Seal([]byte(value), place(id, column))
-}
-
-func (s *Store) unseal(id, column string, sealed []byte) (string, error) {
-	if len(sealed) == 0 {
-		return "", nil
-	}
-	value, err := s.sealer.Open(sealed, place(id, column))
-	if err != nil {
-		return "", fmt.Errorf("postgres: %s of refund %s: %w", column, id, err)
-	}
-	return string(value), nil
-}
-
-func place(id, column string) []byte { return []byte(column + "\x00" + id) }
-
 func (s *Store) insert(r gateway.Refund, mark stamp) statement {
-	o, p := r.Origin, r.Payment
+	o, p, people := r.Origin, r.Payment, s.sealer.Seal(r)
 	args := []any{
 		r.ID, r.Reference, r.Ordinal, o.Customer, o.Session, o.Client, string(o.Channel), o.Teller, o.Employee, o.Branch,
 		p.RequestID, p.Service, p.Name.AR, p.Name.EN, int64(p.Amount),
-		string(p.Payer.Kind()), s.seal(r.ID, payerNumber, p.Payer.Number()),
-		string(p.Beneficiary.Kind()), s.seal(r.ID, beneficiaryNumber, p.Beneficiary.Number()),
-		s.seal(r.ID, toIBAN, r.To.Compact()), r.Challenge, r.CreatedAt, day(r.Promised), r.Trace,
+		string(people.PayerKind), people.Payer, string(people.BeneficiaryKind), people.Beneficiary,
+		people.To, r.Challenge, r.CreatedAt, day(r.Promised), r.Trace,
 	}
 	args = append(args, moving(r)...)
-	args = append(args,
-		s.sealer.BlindIndex(payerNumber, p.Payer.Number()), s.sealer.BlindIndex(toIBAN, r.To.Compact()), int64(mark))
+	args = append(args, people.PayerIndex, people.ToIndex, int64(mark))
 	return exec(insertRefund, args...)
 }
 
@@ -92,8 +62,7 @@ func moving(r gateway.Refund) []any {
 // stored is a row of refunds as it was read, some of it still sealed.
 type stored struct {
 	refund                        gateway.Refund
-	payerKind, beneficiaryKind    saudi.Kind
-	payer, beneficiary, account   []byte
+	people                        kept.People
 	promised                      time.Time
 	due, sent, doubt, unknown, at *time.Time
 }
@@ -103,8 +72,8 @@ func (s *stored) scan(row scanner) error {
 	o, p := &r.Origin, &r.Payment
 	return row.Scan(
 		&r.ID, &r.Reference, &r.Ordinal, &o.Customer, &o.Session, &o.Client, &o.Channel, &o.Teller, &o.Employee, &o.Branch,
-		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &s.payerKind, &s.payer, &s.beneficiaryKind, &s.beneficiary,
-		&s.account, &r.Challenge, &r.CreatedAt, &s.promised, &r.Trace,
+		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &s.people.PayerKind, &s.people.Payer,
+		&s.people.BeneficiaryKind, &s.people.Beneficiary, &s.people.To, &r.Challenge, &r.CreatedAt, &s.promised, &r.Trace,
 		&r.State, &r.Version, &s.due, &r.UpdatedAt, &r.Sends, &r.Misses, &r.MayHaveLeft, &s.sent, &s.doubt, &r.Asks,
 		&r.Unknowns, &s.unknown, &r.CoreReference, &s.at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice)
 }
@@ -117,12 +86,8 @@ func (s *Store) open(row stored) (gateway.Refund, error) {
 	r.UnknownAt, r.ReleasedAt = instant(row.unknown), instant(row.at)
 	year, month, dayOfMonth := row.promised.Date()
 	r.Promised = saudi.Date{Year: year, Month: month, Day: dayOfMonth}
-	var failed [3]error
-	r.Payment.Payer, failed[0] = s.party(r.ID, payerNumber, row.payerKind, row.payer)
-	r.Payment.Beneficiary, failed[1] = s.party(r.ID, beneficiaryNumber, row.beneficiaryKind, row.beneficiary)
-	r.To, failed[2] = s.account(r.ID, row.account)
-	if err := errors.Join(failed[:]...); err != nil {
-		return gateway.Refund{}, err
+	if err := s.sealer.Open(&r, row.people); err != nil {
+		return gateway.Refund{}, fmt.Errorf("postgres: %w", err)
 	}
 	return r, nil
 }
@@ -133,32 +98,6 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 		return gateway.Refund{}, err
 	}
 	return s.open(read)
-}
-
-func (s *Store) party(id, column string, kind saudi.Kind, sealed []byte) (saudi.Party, error) {
-	number, err := s.unseal(id, column, sealed)
-	if err != nil || kind == "" {
-		return saudi.Party{}, err
-	}
-	return saudi.NewParty(kind, number)
-}
-
-func (s *Store) account(id string, sealed []byte) (saudi.IBAN, error) {
-	compact, err := s.unseal(id, toIBAN, sealed)
-	if err != nil {
-		return saudi.IBAN{}, err
-	}
-	return saudi.ParseIBAN(compact)
-}
-
-// kept is the refund as the store gives it back: its times in microseconds and in UTC.
-func kept(r gateway.Refund) gateway.Refund {
-	for _, t := range []*time.Time{&r.CreatedAt, &r.Due, &r.UpdatedAt, &r.SentAt, &r.DoubtSince, &r.UnknownAt, &r.ReleasedAt} {
-		if !t.IsZero() {
-			*t = time.UnixMicro(t.UnixMicro()).UTC()
-		}
-	}
-	return r
 }
 
 // nullable keeps the zero time as NULL.

@@ -13,6 +13,7 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -25,7 +26,7 @@ var (
 
 // Store is one database. It is safe for concurrent use, also by several processes.
 type Store struct {
-	sealer   *seal.Sealer
+	sealer   kept.Sealer
 	log      *slog.Logger
 	now      func() time.Time // for Check alone: every other time is handed in
 	main     *pool
@@ -85,7 +86,7 @@ func open(ctx context.Context, url string, sealer *seal.Sealer, o Options, l lim
 	if sealer == nil {
 		return nil, errors.New("postgres: no sealer")
 	}
-	s := &Store{sealer: sealer, log: o.Log, now: time.Now}
+	s := &Store{sealer: kept.NewSealer(sealer), log: o.Log, now: time.Now}
 	s.closed = sync.OnceValue(s.close)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

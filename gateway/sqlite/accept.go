@@ -12,6 +12,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -70,7 +71,7 @@ func (s *Store) accept(ctx context.Context, tx *session, a gateway.Acceptance) (
 	if err != nil {
 		return gateway.Refund{}, false, err
 	}
-	r = kept(r)
+	r = kept.Refund(r)
 	if err := s.insert(ctx, tx, r); err != nil {
 		return gateway.Refund{}, false, refused(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -98,7 +99,7 @@ func (s *Store) take(ctx context.Context, tx *session, id string, c dispatch.Cla
 	if after := change.Refund(); after.ID != r.ID || change.From() != r.Version {
 		return gateway.Refund{}, fmt.Errorf("sqlite: claim took something else than refund %s at version %d", r.ID, r.Version)
 	}
-	return kept(change.Refund()), s.apply(ctx, tx, change)
+	return kept.Refund(change.Refund()), s.apply(ctx, tx, change)
 }
 
 // due lists the refunds that are due in any of the states, oldest first. Each state is asked for by itself and the

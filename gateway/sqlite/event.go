@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 const (
@@ -20,12 +20,9 @@ const (
 
 // record appends the event of a refund that has the given version; false when it hasn't.
 func record(ctx context.Context, tx *session, e gateway.Event, version int64) (bool, error) {
-	evidence := []byte("{}")
-	if len(e.Evidence) > 0 {
-		var err error
-		if evidence, err = json.Marshal(e.Evidence); err != nil {
-			return false, err
-		}
+	evidence, err := kept.Evidence(e)
+	if err != nil {
+		return false, err
 	}
 	n, err := tx.affect(ctx, insertEvent,
 		e.Version, e.At.UnixMicro(), string(e.From), string(e.To), string(e.Actor.Role), e.Actor.ID, e.Actor.Employee,
@@ -48,11 +45,8 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 			return err
 		}
 		e.At = time.UnixMicro(at).UTC()
-		if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
-			return fmt.Errorf("sqlite: evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
-		}
-		if len(e.Evidence) == 0 {
-			e.Evidence = nil
+		if err := kept.ReadEvidence(&e, evidence); err != nil {
+			return fmt.Errorf("sqlite: %w", err)
 		}
 		events = append(events, e)
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 const (
@@ -62,12 +63,13 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 
 // Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
-	after := position{created: math.MaxInt64}
+	created, id := int64(math.MaxInt64), ""
 	if p.Cursor != "" {
-		var err error
-		if after, err = s.openCursor(customer, p.Cursor); err != nil {
+		after, err := s.sealer.Position(customer, p.Cursor)
+		if err != nil {
 			return nil, "", err
 		}
+		created, id = after.Created.UnixMicro(), after.ID
 	}
 	switch {
 	case p.Reference != "":
@@ -78,7 +80,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	limit := min(max(p.Limit, 1), pageMax)
 	var refunds []gateway.Refund
 	// One more than asked for tells whether there is a next page.
-	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, after.created, after.id, limit + 1}, func(row scanner) error {
+	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, created, id, limit + 1}, func(row scanner) error {
 		r, err := s.scanRefund(row)
 		refunds = append(refunds, r)
 		return err
@@ -91,7 +93,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	refunds = refunds[:limit]
 	last := refunds[limit-1]
-	return refunds, s.cursor(customer, position{last.CreatedAt.UnixMicro(), last.ID}), nil
+	return refunds, s.sealer.Cursor(customer, kept.Position{Created: last.CreatedAt, ID: last.ID}), nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

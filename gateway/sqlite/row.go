@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -31,46 +32,16 @@ const (
 	refundByReference = selectRefund + `WHERE reference = ?`
 )
 
-// The names under which values are sealed and indexed. They are part of the format.
-const (
-	payerNumber       = "refunds.payer_number"
-	beneficiaryNumber = "refunds.beneficiary_number"
-	toIBAN            = "refunds.to_iban"
-)
-
-// seal seals a value of a refund's column, so that it opens in that place alone.
-func (s *Store) seal(id, column, value string) []byte {
-	if value == "" {
-		return []byte{}
-	}
-	return s.sealer.Seal([]byte(value), place(id, column))
-}
-
-func (s *Store) unseal(id, column string, sealed []byte) (string, error) {
-	if len(sealed) == 0 {
-		return "", nil
-	}
-	value, err := s.sealer.Open(sealed, place(id, column))
-	if err != nil {
-		return "", fmt.Errorf("sqlite: %s of refund %s: %w", column, id, err)
-	}
-	return string(value), nil
-}
-
-func place(id, column string) []byte { return []byte(column + "\x00" + id) }
-
 func (s *Store) insert(ctx context.Context, tx *session, r gateway.Refund) error {
-	o, p := r.Origin, r.Payment
+	o, p, people := r.Origin, r.Payment, s.sealer.Seal(r)
 	args := []any{
 		r.ID, r.Reference, r.Ordinal, o.Customer, o.Session, o.Client, string(o.Channel), o.Teller, o.Employee, o.Branch,
 		p.RequestID, p.Service, p.Name.AR, p.Name.EN, int64(p.Amount),
-		string(p.Payer.Kind()), s.seal(r.ID, payerNumber, p.Payer.Number()),
-		string(p.Beneficiary.Kind()), s.seal(r.ID, beneficiaryNumber, p.Beneficiary.Number()),
-		s.seal(r.ID, toIBAN, r.To.Compact()), r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(), r.Trace,
+		string(people.PayerKind), people.Payer, string(people.BeneficiaryKind), people.Beneficiary,
+		people.To, r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(), r.Trace,
 	}
 	args = append(args, moving(r)...)
-	args = append(args,
-		s.sealer.BlindIndex(payerNumber, p.Payer.Number()), s.sealer.BlindIndex(toIBAN, r.To.Compact()))
+	args = append(args, people.PayerIndex, people.ToIndex)
 	return tx.exec(ctx, insertRefund, args...)
 }
 
@@ -85,8 +56,7 @@ func moving(r gateway.Refund) []any {
 func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	var (
 		r                             gateway.Refund
-		payerKind, beneficiaryKind    saudi.Kind
-		payer, beneficiary, account   []byte
+		people                        kept.People
 		promised                      string
 		created, updated              int64
 		due, sent, doubt, unknown, at sql.NullInt64
@@ -94,8 +64,8 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	o, p := &r.Origin, &r.Payment
 	if err := row.Scan(
 		&r.ID, &r.Reference, &r.Ordinal, &o.Customer, &o.Session, &o.Client, &o.Channel, &o.Teller, &o.Employee, &o.Branch,
-		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &payerKind, &payer, &beneficiaryKind, &beneficiary,
-		&account, &r.Challenge, &created, &promised, &r.Trace,
+		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &people.PayerKind, &people.Payer,
+		&people.BeneficiaryKind, &people.Beneficiary, &people.To, &r.Challenge, &created, &promised, &r.Trace,
 		&r.State, &r.Version, &due, &updated, &r.Sends, &r.Misses, &r.MayHaveLeft, &sent, &doubt, &r.Asks,
 		&r.Unknowns, &unknown, &r.CoreReference, &at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice,
 	); err != nil {
@@ -104,41 +74,12 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	r.CreatedAt, r.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
 	r.Due, r.SentAt, r.DoubtSince = instant(due), instant(sent), instant(doubt)
 	r.UnknownAt, r.ReleasedAt = instant(unknown), instant(at)
-	var failed [4]error
-	p.Payer, failed[0] = s.party(r.ID, payerNumber, payerKind, payer)
-	p.Beneficiary, failed[1] = s.party(r.ID, beneficiaryNumber, beneficiaryKind, beneficiary)
-	r.To, failed[2] = s.account(r.ID, account)
-	r.Promised, failed[3] = saudi.ParseDate(promised)
-	if err := errors.Join(failed[:]...); err != nil {
-		return gateway.Refund{}, err
+	var err error
+	r.Promised, err = saudi.ParseDate(promised)
+	if err := errors.Join(err, s.sealer.Open(&r, people)); err != nil {
+		return gateway.Refund{}, fmt.Errorf("sqlite: %w", err)
 	}
 	return r, nil
-}
-
-func (s *Store) party(id, column string, kind saudi.Kind, sealed []byte) (saudi.Party, error) {
-	number, err := s.unseal(id, column, sealed)
-	if err != nil || kind == "" {
-		return saudi.Party{}, err
-	}
-	return saudi.NewParty(kind, number)
-}
-
-func (s *Store) account(id string, sealed []byte) (saudi.IBAN, error) {
-	compact, err := s.unseal(id, toIBAN, sealed)
-	if err != nil {
-		return saudi.IBAN{}, err
-	}
-	return saudi.ParseIBAN(compact)
-}
-
-// kept is the refund as the store gives it back: its times in microseconds and in UTC.
-func kept(r gateway.Refund) gateway.Refund {
-	for _, t := range []*time.Time{&r.CreatedAt, &r.Due, &r.UpdatedAt, &r.SentAt, &r.DoubtSince, &r.UnknownAt, &r.ReleasedAt} {
-		if !t.IsZero() {
-			*t = time.UnixMicro(t.UnixMicro()).UTC()
-		}
-	}
-	return r
 }
 
 // nullable keeps the zero time as NULL.

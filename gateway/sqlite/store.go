@@ -18,6 +18,7 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -30,7 +31,7 @@ var (
 
 // Store is one open file. It is safe for concurrent use, also by several processes.
 type Store struct {
-	sealer  *seal.Sealer
+	sealer  kept.Sealer
 	log     *slog.Logger
 	reset   bool
 	writes  *sql.DB // its one connection is the writer's
@@ -78,7 +79,7 @@ func open(ctx context.Context, path string, sealer *seal.Sealer, o Options, betw
 	if sealer == nil {
 		return nil, errors.New("sqlite: no sealer")
 	}
-	s := &Store{sealer: sealer, log: o.Log, reset: o.Resettable}
+	s := &Store{sealer: kept.NewSealer(sealer), log: o.Log, reset: o.Resettable}
 	s.closed = sync.OnceValue(s.close)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

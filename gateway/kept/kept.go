@@ -1,0 +1,161 @@
+// Package kept is the form in which every store keeps a refund, whatever database is below it: who it is about is sealed,
+// and can still be found by a blind index; its times are whole microseconds in UTC; what an event rests on is JSON; and a
+// page of a list ends with a cursor that nobody else can use.
+//
+// The form is one, so that what is true of a sealed value in one store is true in the other.
+package kept
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/internal/seal"
+)
+
+// The names under which values are sealed and indexed. They are part of the format.
+const (
+	payerNumber       = "refunds.payer_number"
+	beneficiaryNumber = "refunds.beneficiary_number"
+	toIBAN            = "refunds.to_iban"
+)
+
+// Sealer seals and opens what a store keeps. It is safe for concurrent use.
+type Sealer struct{ sealer *seal.Sealer }
+
+// NewSealer returns a Sealer with these keys.
+func NewSealer(keys *seal.Sealer) Sealer { return Sealer{keys} }
+
+// People are the columns of a refund that say whom it is about. A number that nobody has is sealed as nothing.
+type People struct {
+	PayerKind       saudi.Kind
+	Payer           []byte
+	PayerIndex      []byte // blind; not needed to open
+	BeneficiaryKind saudi.Kind
+	Beneficiary     []byte
+	To              []byte
+	ToIndex         []byte // blind; not needed to open
+}
+
+// Seal makes the columns of a refund, which open for that refund alone.
+func (s Sealer) Seal(r gateway.Refund) People {
+	payer, beneficiary, to := r.Payment.Payer, r.Payment.Beneficiary, r.To.Compact()
+	return People{
+		PayerKind:       payer.Kind(),
+		Payer:           s.seal(r.ID, payerNumber, payer.Number()),
+		PayerIndex:      s.sealer.BlindIndex(payerNumber, payer.Number()),
+		BeneficiaryKind: beneficiary.Kind(),
+		Beneficiary:     s.seal(r.ID, beneficiaryNumber, beneficiary.Number()),
+		To:              s.seal(r.ID, toIBAN, to),
+		ToIndex:         s.sealer.BlindIndex(toIBAN, to),
+	}
+}
+
+// Open puts the people of its columns into a refund, whose ID is there already.
+func (s Sealer) Open(r *gateway.Refund, p People) error {
+	var failed [3]error
+	r.Payment.Payer, failed[0] = s.party(r.ID, payerNumber, p.PayerKind, p.Payer)
+	r.Payment.Beneficiary, failed[1] = s.party(r.ID, beneficiaryNumber, p.BeneficiaryKind, p.Beneficiary)
+	r.To, failed[2] = s.account(r.ID, p.To)
+	return errors.Join(failed[:]...)
+}
+
+func (s Sealer) seal(id, column, value string) []byte {
+	if value == "" {
+		return []byte{}
+	}
+	return s.sealer.Seal([]byte(value), place(id, column))
+}
+
+func (s Sealer) unseal(id, column string, sealed []byte) (string, error) {
+	if len(sealed) == 0 {
+		return "", nil
+	}
+	value, err := s.sealer.Open(sealed, place(id, column))
+	if err != nil {
+		return "", fmt.Errorf("%s of refund %s: %w", column, id, err)
+	}
+	return string(value), nil
+}
+
+func place(id, column string) []byte { return []byte(column + "\x00" + id) }
+
+func (s Sealer) party(id, column string, kind saudi.Kind, sealed []byte) (saudi.Party, error) {
+	number, err := s.unseal(id, column, sealed)
+	if err != nil || kind == "" {
+		return saudi.Party{}, err
+	}
+	return saudi.NewParty(kind, number)
+}
+
+func (s Sealer) account(id string, sealed []byte) (saudi.IBAN, error) {
+	compact, err := s.unseal(id, toIBAN, sealed)
+	if err != nil {
+		return saudi.IBAN{}, err
+	}
+	return saudi.ParseIBAN(compact)
+}
+
+// Position is where in a customer's list a page ended: the refund that it showed last.
+type Position struct {
+	Created time.Time
+	ID      string
+}
+
+// Cursor seals a position for the one customer to whom it is given, so that a cursor that wasn't given out, or was given
+// to somebody else, doesn't open.
+func (s Sealer) Cursor(customer string, p Position) string {
+	plain := binary.BigEndian.AppendUint64(nil, uint64(p.Created.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(append(plain, p.ID...), cursorOf(customer)))
+}
+
+// Position opens a cursor; bank.ErrCursor when it wasn't given to that customer.
+func (s Sealer) Position(customer, cursor string) (Position, error) {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return Position{}, bank.ErrCursor
+	}
+	plain, err := s.sealer.Open(sealed, cursorOf(customer))
+	if err != nil || len(plain) < 8 {
+		return Position{}, bank.ErrCursor
+	}
+	micro := int64(binary.BigEndian.Uint64(plain))
+	return Position{Created: time.UnixMicro(micro).UTC(), ID: string(plain[8:])}, nil
+}
+
+func cursorOf(customer string) []byte { return []byte("refunds cursor\x00" + customer) }
+
+// Refund is a refund as a store gives it back: its times in whole microseconds and in UTC.
+func Refund(r gateway.Refund) gateway.Refund {
+	for _, t := range []*time.Time{&r.CreatedAt, &r.Due, &r.UpdatedAt, &r.SentAt, &r.DoubtSince, &r.UnknownAt, &r.ReleasedAt} {
+		if !t.IsZero() {
+			*t = time.UnixMicro(t.UnixMicro()).UTC()
+		}
+	}
+	return r
+}
+
+// Evidence is what an event rests on, as JSON; an object in any case.
+func Evidence(e gateway.Event) ([]byte, error) {
+	if len(e.Evidence) == 0 {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(e.Evidence)
+}
+
+// ReadEvidence puts what Evidence made into an event, whose refund and version are there already.
+func ReadEvidence(e *gateway.Event, evidence []byte) error {
+	if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
+		return fmt.Errorf("evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
+	}
+	if len(e.Evidence) == 0 {
+		e.Evidence = nil
+	}
+	return nil
+}
