@@ -56,4 +56,4 @@ config: ## write the shipped example of a configuration anew from the code
 
 clean: ## remove what the tasks made
 	.ci/down -v
-	rm -rf .bin .ci/openapi/node_modules
+	rm -rf .bin .ci/openapi/node_modules internal/oidctest/node_modules

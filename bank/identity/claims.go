@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -12,11 +13,13 @@ import (
 	"github.com/istirdad/istirdad/bank"
 )
 
-// claims are those of bank-protocol.md that go-oidc doesn't read.
+// claims are those of bank-protocol.md that go-oidc doesn't read. An access token in the form of RFC 9068 (§2.2) names its
+// client in client_id, where OpenID Connect has azp; some issuers can say the one only, some the other.
 type claims struct {
 	Session   string  `json:"sid"`
 	Client    string  `json:"azp"`
-	Scope     string  `json:"scope"` // separated by spaces (RFC 8693 §4.2)
+	ClientID  string  `json:"client_id"` // counts where there is no azp
+	Scope     string  `json:"scope"`     // separated by spaces (RFC 8693 §4.2)
 	Employee  string  `json:"employee"`
 	Branch    string  `json:"branch"`
 	NotBefore float64 `json:"nbf"` // seconds since 1970, maybe with a fraction
@@ -28,20 +31,21 @@ func callerOf(token *oidc.IDToken, now time.Time) (bank.Caller, error) {
 	if err := token.Claims(&c); err != nil {
 		return bank.Caller{}, unauthenticated("claims of a wrong type")
 	}
+	client := cmp.Or(c.Client, c.ClientID)
 	switch {
 	case !printable(token.Subject):
 		return bank.Caller{}, unauthenticated("without sub")
 	case !printable(c.Session):
 		return bank.Caller{}, unauthenticated("without sid")
-	case !printable(c.Client):
-		return bank.Caller{}, unauthenticated("without azp")
+	case !printable(client):
+		return bank.Caller{}, unauthenticated("without azp and client_id")
 	case c.Employee != "" && !printable(c.Employee), c.Branch != "" && !printable(c.Branch):
 		return bank.Caller{}, unauthenticated("employee or branch is no name")
 	case c.NotBefore > float64(now.Add(leeway).Unix()):
 		return bank.Caller{}, unauthenticated("not valid yet")
 	}
 	caller := bank.Caller{
-		Subject: token.Subject, Session: c.Session, Client: c.Client,
+		Subject: token.Subject, Session: c.Session, Client: client,
 		Employee: c.Employee, Branch: c.Branch, Expires: token.Expiry,
 	}
 	for scope := range strings.FieldsSeq(c.Scope) {

@@ -4,9 +4,9 @@
 // # What is believed
 //
 // A [Verifier] believes a JWT with one signature, by a key that the issuer publishes now, under an algorithm that fits
-// that key (ES256, RS256, EdDSA), which names the issuer, is meant for us, hasn't expired and says sub, sid and azp. All
-// else is bank.ErrUnauthenticated, for whichever reason; the error's text names the reason for our logs and repeats
-// nothing of the token.
+// that key (ES256, RS256, EdDSA), which names the issuer, is meant for us, hasn't expired and says sub, sid and its client:
+// azp, or client_id as RFC 9068 has it. All else is bank.ErrUnauthenticated, for whichever reason; the error's text names
+// the reason for our logs and repeats nothing of the token.
 //
 // # When the issuer is away
 //

@@ -59,6 +59,23 @@ func TestCaller(t *testing.T) {
 	}
 }
 
+// TestClientOfRFC9068: an issuer that follows RFC 9068 says client_id, one that follows OpenID Connect azp, and some say
+// both.
+func TestClientOfRFC9068(t *testing.T) {
+	key := es256(t, "k")
+	v := verifier(t, newIssuer(key))
+	for name, changes := range map[string]map[string]any{
+		"azp alone": nil,
+		"client_id": {"azp": nil, "client_id": "bank-app"},
+		"both":      {"client_id": "another"},
+	} {
+		caller, err := v.Verify(t.Context(), key.sign(t, claims(changes)))
+		if err != nil || caller.Client != "bank-app" {
+			t.Errorf("%s: client %q, %v", name, caller.Client, err)
+		}
+	}
+}
+
 func TestRefusedClaims(t *testing.T) {
 	key := es256(t, "k")
 	v := verifier(t, newIssuer(key))
@@ -88,6 +105,9 @@ func TestRefusedClaims(t *testing.T) {
 		"no azp":                     {"azp": nil},
 		"empty azp":                  {"azp": ""},
 		"azp with a NUL":             {"azp": "bank-app\x00"},
+		"neither azp nor client_id":  {"azp": "", "client_id": ""},
+		"client_id with a NUL":       {"azp": nil, "client_id": "bank-app\x00"},
+		"client_id behind a bad azp": {"azp": "bank-app\x00", "client_id": "bank-app"},
 		"scope is a list":            {"scope": []string{"refunds"}},
 		"employee with a line break": {"employee": "E1\n"},
 		"branch with a line break":   {"branch": "B1\n"},

@@ -43,7 +43,7 @@ type Floor struct {
 var Floors = []Floor{
 	{0, Ground, []string{"internal/money", "internal/saudi", "internal/moi", "internal/seal", "internal/audit"}},
 	{0, Machinery, []string{"internal/telemetry", "internal/reqlog", "internal/outbound", "internal/outbound/outboundtest", "internal/faultnet",
-		"internal/child", "internal/pgtest", "internal/redistest", "internal/archtest"}},
+		"internal/child", "internal/pgtest", "internal/redistest", "internal/oidctest", "internal/archtest"}},
 	{1, Root, []string{"gateway", "otp"}},
 	{2, Root, []string{"bank"}},
 	{3, Technology, []string{"gateway/dispatch"}},
@@ -144,8 +144,8 @@ type Link struct {
 // Links guard the production binary.
 var Links = []Link{
 	{"cmd/gateway", []string{"internal/sandbox/...", "internal/sandbox?*/...", "bank/banktest",
-		"gateway/storetest", "otp/otptest", "internal/faultnet", "internal/child", "internal/pgtest", "internal/redistest", "internal/fleet",
-		"internal/outbound/outboundtest",
+		"gateway/storetest", "otp/otptest", "internal/faultnet", "internal/child", "internal/pgtest", "internal/redistest", "internal/oidctest",
+		"internal/fleet", "internal/outbound/outboundtest",
 		"github.com/alicebob/miniredis/...", "testing"},
 		"a production binary that holds a fake can be configured to use it"},
 }
