@@ -191,12 +191,12 @@ func (c *Customer) Preview(requestID string) Preview {
 	return p
 }
 
-// AskFor is Preview, whatever it answers.
-func (c *Customer) AskFor(requestID string) *Response {
+// AskFor is Preview, whatever it answers; header holds names and values in turn.
+func (c *Customer) AskFor(requestID string, header ...string) *Response {
 	c.w.t.Helper()
 	return c.Insist(http.MethodPost, "/v1/refunds", map[string]string{
 		"request_id": requestID, "account_number": c.Account(), "id_number": c.IDNumber(),
-	}, "Idempotency-Key", rand.Text())
+	}, append([]string{"Idempotency-Key", rand.Text()}, header...)...)
 }
 
 // Confirm is step 11. A preview that asks for a code gets one: asked for, read from the phone, entered.
