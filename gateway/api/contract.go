@@ -1,8 +1,10 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,6 +63,17 @@ func openAnswers(o *huma.OpenAPI) {
 		if !strings.HasSuffix(name, "InputBody") {
 			schema.AdditionalProperties = nil
 		}
+	}
+}
+
+// nameCodes lists the codes that a problem may have, so that clients made of the contract know them by name.
+func nameCodes(o *huma.OpenAPI) {
+	code := o.Components.Schemas.Map()["Problem"].Properties["code"]
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		code.Enum = append(code.Enum, name)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasonStatus)) {
+		code.Enum = append(code.Enum, string(reason))
 	}
 }
 

@@ -85,6 +85,7 @@ func build(c Config) (*server, *gin.Engine, error) {
 	s.huma = humagin.New(engine, contract())
 	s.routes()
 	openAnswers(s.huma.OpenAPI())
+	nameCodes(s.huma.OpenAPI())
 	return s, engine, nil
 }
 
