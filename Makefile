@@ -9,15 +9,18 @@ FRESH       := $(if $(filter-out 0 false,$(CI)),-count=1)
 FUZZTIME    ?= 5s
 SEED        := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help setup test lint lint-go lint-openapi fuzz prove bench run up down openapi config clean
+.PHONY: help setup test test-typescript lint lint-go lint-openapi fuzz prove bench run up down openapi config clean
 help: ## list the tasks
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 25
 
 setup: ## install what the tasks need (Debian packages as root, linters into the tree)
 	@.ci/setup
 
-test: setup lint ## everything that must hold before a commit: set-up, linters, all tests with -race
+test: setup lint test-typescript ## everything that must hold before a commit: set-up, linters, all tests with -race
 	go test -race $(FRESH) ./...
+
+test-typescript: setup ## the TypeScript client alone: its types, and its tests against a sandbox
+	@npm --prefix gateway/client/typescript test --silent
 
 lint: lint-go lint-openapi ## gofmt, go vet, golangci-lint, the OpenAPI linter
 
@@ -48,12 +51,13 @@ up: ## the product as a bank runs it, without Docker; ARGS are flags of cmd/sand
 down: ## stop what `make up` started and keep its data; ARGS=-v removes that too
 	@.ci/down $(ARGS)
 
-openapi: ## write the committed contract anew from the code
+openapi: setup ## write the committed contract anew from the code, and both clients from it
 	go test ./gateway/api -run TestOpenAPI -update
+	go test ./gateway/client -run TestGenerated -update
 
 config: ## write the shipped example of a configuration anew from the code
 	go test ./internal/config -run TestManual -update
 
 clean: ## remove what the tasks made
 	.ci/down -v
-	rm -rf .bin .ci/openapi/node_modules internal/oidctest/node_modules
+	rm -rf .bin .ci/openapi/node_modules internal/oidctest/node_modules $(addprefix gateway/client/typescript/,node_modules dist .test)

@@ -142,6 +142,8 @@ func (f Floor) refuses(from, importPath string) string {
 		return "the root of a room is vocabulary: the standard library, the ground floor and lower rooms"
 	case f.Kind == StandIn && target.Kind != Ground && !slices.Contains(SharedByStandIns, to) && !withinPackage(from, to):
 		return "a stand-in takes nothing from the tree but the ground floor and what the stand-ins share"
+	case f.Kind == Outward && target.Kind != Ground && target.Kind != Outward:
+		return "whoever imports it would link a part of the server"
 	case f.Kind == Technology && room(to) != "" && room(to) != room(from) && to != room(to):
 		return "no room looks into a neighbour's subfolder: declare a port, and let internal/program join the two"
 	}
@@ -157,10 +159,21 @@ func withinPackage(a, b string) bool {
 	return standIn(a) == standIn(b)
 }
 
-// refusesLibrary holds values and vocabulary to the standard library. A driver
-// whose fence names the root itself is meant to be there.
+// refusesLibrary holds values, vocabulary and what is for outside to the
+// standard library. A driver whose fence names the root itself is meant to be
+// there.
 func (f Floor) refusesLibrary(from, importPath string) string {
-	if standard(importPath) || f.Kind != Ground && f.Kind != Root {
+	switch {
+	case standard(importPath):
+		return ""
+	case f.Kind == Outward:
+		for _, root := range BesideOutward {
+			if within(importPath, root) {
+				return ""
+			}
+		}
+		return "whoever imports it has to take this library along: it is written in the standard library"
+	case f.Kind != Ground && f.Kind != Root:
 		return ""
 	}
 	for _, root := range BesideStandard {

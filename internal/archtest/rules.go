@@ -27,6 +27,9 @@ const (
 	// StandIn plays a neighbour in the sandbox, written from the protocol page
 	// alone. It imports the ground floor and what the stand-ins share.
 	StandIn Kind = "stand-in"
+	// Outward is for programs outside of the tree, which get all of it with one
+	// import: values, its own parts, and what its generated part needs.
+	Outward Kind = "outward"
 	// Assembly puts the parts together and may see everything below it.
 	Assembly Kind = "assembly"
 )
@@ -50,6 +53,7 @@ var Floors = []Floor{
 	{6, Assembly, []string{"bank/banktest", "internal/sandbox/...", "internal/fleet", "cmd/...", "configs"}},
 	{5, Assembly, []string{"internal/config", "internal/program"}},
 	{4, StandIn, []string{"internal/sandbox?*/..."}},
+	{4, Outward, []string{"gateway/client/..."}},
 	{4, Technology, []string{"gateway/...", "otp/...", "bank/...", "internal/ops"}},
 }
 
@@ -61,6 +65,10 @@ var Rooms = []string{"gateway", "otp", "bank"}
 // library: what Unicode and the languages ask for, by the same authors, and
 // the making of ids.
 var BesideStandard = []string{"golang.org/x/text", "github.com/google/uuid"}
+
+// BesideOutward is what the same is for programs outside: the library that
+// oapi-codegen's code is written against.
+var BesideOutward = []string{"github.com/oapi-codegen/runtime"}
 
 // SharedByStandIns are the stand-ins' own ground: the people and payments of
 // the sandbox, and the faults that a test may ask for.
@@ -106,8 +114,8 @@ var Doors = []Fence{
 	{Module + "/internal/sandboxphone", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxseed", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxfault", standInDoor, false, standInReason},
-	{"math/rand", []string{"internal/sandbox*/...", "internal/faultnet", "internal/fleet", "gateway/storetest", "otp/otptest", "bank/banktest", "gateway/dispatch", "gateway/refundcore"}, false,
-		"whatever is drawn here must not be guessed by an outsider; use crypto/rand (dispatch and refundcore only spread load with it)"},
+	{"math/rand", []string{"internal/sandbox*/...", "internal/faultnet", "internal/fleet", "gateway/storetest", "otp/otptest", "bank/banktest", "gateway/dispatch", "gateway/refundcore", "gateway/client"}, false,
+		"whatever is drawn here must not be guessed by an outsider; use crypto/rand (dispatch, refundcore and client only spread load with it)"},
 }
 
 var (

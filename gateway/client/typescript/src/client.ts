@@ -1,0 +1,244 @@
+import createClient, { type Client as Contract } from "openapi-fetch";
+
+import type { paths } from "./contract.js";
+import { refusedWith } from "./problem.js";
+import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
+import type {
+  Ask, Challenge, Code, Confirmation, Page, Payment, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+} from "./types.js";
+
+export interface Options {
+  /** The gateway's address, such as https://refunds.bank.example. */
+  baseUrl: string;
+  /**
+   * The caller's access token, of the bank's own issuer: the customer's, or at the counter the teller's. A function is asked
+   * before each request, so it is the place to renew one.
+   */
+  token: string | (() => string | Promise<string>);
+  /** Of the title and detail of problems; Arabic unless given. What is on screens comes in both anyway. */
+  language?: "ar" | "en";
+  /** How often a call is made that may be repeated, 4 unless given; 1 repeats nothing. */
+  attempts?: number;
+  /** Bounds one attempt of one call, in milliseconds; 30,000 unless given. It doesn't bound events. */
+  timeout?: number;
+  /** The first pause between two attempts, in milliseconds; 200 unless given. It doubles, and Retry-After comes before it. */
+  pause?: number;
+  /** Instead of the platform's own. */
+  fetch?: typeof globalThis.fetch;
+}
+
+export interface Call {
+  /** Ends the call: its promise is rejected with the signal's reason. What became of it is then unknown. */
+  signal?: AbortSignal;
+}
+
+export interface Paged extends Call {
+  /** 1 to 100, 20 unless given. */
+  limit?: number;
+  /** `next_cursor` of the page before. */
+  cursor?: string;
+}
+
+const pageMax = 100; // the most that the API gives at once
+const pagesMax = 1000; // after a hundred thousand items something is wrong
+
+/**
+ * One caller's way to a gateway, in the order of the path. A refusal is thrown as a `Problem`.
+ *
+ * A call is repeated only where that can do no harm: what reads, what withdraws or ends, a preview (under one
+ * Idempotency-Key, made for it) and a confirm (the refund's id is its key). It is repeated when no answer came, when a
+ * proxy answered for a gateway that it couldn't reach, and on try_again; not before Retry-After, and a few times only. A
+ * code is never asked for, sent anew or entered a second time: the customer would get another SMS, or lose a try.
+ */
+export class Client {
+  readonly #api: Contract<paths>;
+  readonly #options: Options;
+  readonly #manner: Manner;
+
+  constructor(options: Options) {
+    const base = new URL(options.baseUrl);
+    if (!/^https?:$/.test(base.protocol) || base.username || base.password || base.search || base.hash) {
+      throw new RangeError("the gateway's address is an http or https URL with a host and a path alone");
+    }
+    const { attempts = 4, timeout = 30_000, pause = 200 } = options;
+    if (!(attempts >= 1 && timeout > 0 && pause > 0)) throw new RangeError("an option is out of range");
+    this.#options = options;
+    this.#manner = { attempts, timeout, pause };
+    this.#api = createClient<paths>({
+      baseUrl: options.baseUrl,
+      // Looked up at each call, so that whoever replaces the platform's fetch later is obeyed.
+      fetch: (request) => (options.fetch ?? globalThis.fetch)(request),
+      // A redirect would carry the token to wherever the answer says.
+      redirect: "manual",
+      credentials: "omit",
+      cache: "no-store",
+    });
+  }
+
+  /** Step 3. It needs a proof, as everything does up to the preview: see `challenge`. */
+  async profile(call: Call = {}): Promise<Profile> {
+    return (await this.#again(call, (init) => this.#api.GET("/v1/profile", init))).data;
+  }
+
+  /** Step 4: has a code sent to the customer's phone. A new challenge is the end of an older one. */
+  async challenge(call: Call = {}): Promise<Challenge> {
+    return (await this.#once(call, (init) => this.#api.POST("/v1/otp/challenges", { ...init, body: { purpose: "profile" } }))).data;
+  }
+
+  /** Has a code sent that is good for confirming this preview and nothing else. */
+  async challengeRefund(refundId: string, call: Call = {}): Promise<Challenge> {
+    const body = { purpose: "refund", refund_id: refundId } as const;
+    return (await this.#once(call, (init) => this.#api.POST("/v1/otp/challenges", { ...init, body }))).data;
+  }
+
+  /** Has another code sent for a challenge; the one before is dead, its failures count. Not before `resend_after`. */
+  async resend(challengeId: string, call: Call = {}): Promise<Challenge> {
+    const params = { path: { challenge_id: challengeId } };
+    return (await this.#once(call, (init) => this.#api.POST("/v1/otp/challenges/{challenge_id}/resend", { ...init, params }))).data;
+  }
+
+  /** Enters a profile's code, as the customer typed it. */
+  async verify(challengeId: string, code: string, call: Call = {}): Promise<Proof> {
+    const params = { path: { challenge_id: challengeId } };
+    const body = { code };
+    return (await this.#once(call, (init) => this.#api.POST("/v1/otp/challenges/{challenge_id}/verify", { ...init, params, body }))).data;
+  }
+
+  /** Step 5, the menu. */
+  async payments(call: Call = {}): Promise<Payment[]> {
+    return (await this.#again(call, (init) => this.#api.GET("/v1/payments", init))).data.items;
+  }
+
+  /** Step 6: the services that the customer has requests of, in any state. */
+  async services(call: Call = {}): Promise<Service[]> {
+    return (await this.#again(call, (init) => this.#api.GET("/v1/payments/e-payments", init))).data.items;
+  }
+
+  /** Steps 7 and 8: all requests of a service, refundable or not. The next page is asked for when it is reached. */
+  requests(service: string, call: Call = {}): AsyncGenerator<Asked, void, undefined> {
+    return all((cursor) => this.requestPage(service, { ...call, limit: pageMax, ...cursor }));
+  }
+
+  /** One page of `requests`. */
+  async requestPage(service: string, page: Paged = {}): Promise<Page<Asked>> {
+    const params = { path: { service }, query: query(page) };
+    return (await this.#again(page, (init) => this.#api.GET("/v1/payments/e-payments/{service}/requests", { ...init, params }))).data;
+  }
+
+  /**
+   * Steps 9 and 10: what will happen if it is confirmed. Nothing has happened yet. The same key and contents give the same
+   * preview, while it lives; without a key, one is made for the call.
+   */
+  async preview(ask: Ask, call: Call & { key?: string } = {}): Promise<Preview & { replayed: boolean }> {
+    const params = { header: { "Idempotency-Key": call.key ?? makeKey() } };
+    return withReplay(await this.#again(call, (init) => this.#api.POST("/v1/refunds", { ...init, params, body: ask })));
+  }
+
+  /**
+   * Step 11. A preview whose `confirm_requires` is "code" takes the one that `challengeRefund` had sent. The refund's id is
+   * its key: confirming again, ever, is the same refund.
+   */
+  async confirm(refundId: string, code?: { challenge_id: string; code: string }, call: Call = {}): Promise<Confirmation & { replayed: boolean }> {
+    const params = { path: { refund_id: refundId } };
+    return withReplay(await this.#again(call, (init) => this.#api.POST("/v1/refunds/{refund_id}/confirm", { ...init, params, body: code ?? {} })));
+  }
+
+  /** What became of a preview, or the preview itself; `status` tells which. */
+  async refund(refundId: string, call: Call = {}): Promise<Refund | Preview> {
+    const params = { path: { refund_id: refundId } };
+    return (await this.#again(call, (init) => this.#api.GET("/v1/refunds/{refund_id}", { ...init, params }))).data;
+  }
+
+  /** All of the customer's refunds, newest first, without their timelines. */
+  refunds(call: Call = {}): AsyncGenerator<RefundItem, void, undefined> {
+    return all((cursor) => this.refundPage({ ...call, limit: pageMax, ...cursor }));
+  }
+
+  /** One page of `refunds`. */
+  async refundPage(page: Paged = {}): Promise<Page<RefundItem>> {
+    return (await this.#again(page, (init) => this.#api.GET("/v1/refunds", { ...init, params: { query: query(page) } }))).data;
+  }
+
+  /** The customer's refund with that reference (RF…), without its timeline; undefined when there is none. */
+  async findRefund(reference: string, call: Call = {}): Promise<RefundItem | undefined> {
+    return (await this.#again(call, (init) => this.#api.GET("/v1/refunds", { ...init, params: { query: { reference } } }))).data.items[0];
+  }
+
+  /** Withdraws a preview, or a refund that was never sent. too_late when it may have been. */
+  async cancel(refundId: string, call: Call = {}): Promise<void> {
+    const params = { path: { refund_id: refundId } };
+    await this.#end("not_found", call, (init) => this.#api.DELETE("/v1/refunds/{refund_id}", { ...init, params }));
+  }
+
+  #once<T>(call: Call, send: (init: Init) => Promise<Given<T>>): Promise<Answer<T>> {
+    return once(this.#manner, call.signal, async (signal) => send(await this.#init(signal)));
+  }
+
+  #again<T>(call: Call, send: (init: Init) => Promise<Given<T>>, doubt?: Doubt): Promise<Answer<T>> {
+    return again(this.#manner, call.signal, async (signal) => send(await this.#init(signal)), doubt);
+  }
+
+  /** Makes something be no more. When an answer got lost, "there is none" to the next attempt is the success of an earlier one. */
+  async #end(none: Code, call: Call, send: (init: Init) => Promise<Given<unknown>>): Promise<void> {
+    const doubt: Doubt = { possible: false };
+    try {
+      await this.#again(call, send, doubt);
+    } catch (error) {
+      if (!(doubt.possible && refusedWith(error, none))) throw error;
+    }
+  }
+
+  /** What every request has. */
+  async #init(signal: AbortSignal): Promise<Init> {
+    const { token, language = "ar" } = this.#options;
+    let value: string;
+    try {
+      value = typeof token === "string" ? token : await token();
+    } catch (cause) {
+      throw new NotSent("no token", { cause });
+    }
+    if (!/^[\x21-\x7e]+$/.test(value)) {
+      // fetch would say so, too, and repeat the token.
+      throw new NotSent("no token", { cause: new TypeError("the token has characters that no header may have") });
+    }
+    return { signal, headers: { Authorization: `Bearer ${value}`, "Accept-Language": language } };
+  }
+}
+
+type Init = {
+  signal: AbortSignal;
+  headers: Record<string, string>;
+};
+
+function query(page: Paged): { limit?: number; cursor?: string } {
+  return {
+    ...(page.limit === undefined ? {} : { limit: page.limit }),
+    ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
+  };
+}
+
+function withReplay<T extends object>(answer: Answer<T>): T & { replayed: boolean } {
+  return { ...answer.data, replayed: answer.response.headers.get("Idempotent-Replay") === "true" };
+}
+
+/** Goes through a list page by page. */
+async function* all<T>(page: (cursor: { cursor?: string }) => Promise<Page<T>>): AsyncGenerator<T, void, undefined> {
+  let cursor: string | undefined;
+  for (let pages = 0; pages < pagesMax; pages++) {
+    const { items, next_cursor: next } = await page(cursor === undefined ? {} : { cursor });
+    yield* items;
+    if (next === null) return;
+    if (next === cursor) break;
+    cursor = next;
+  }
+  throw new RangeError("the list doesn't end");
+}
+
+/**
+ * An Idempotency-Key. It has to be unlike the session's others, which is all that it is compared with, and needn't be
+ * secret: crypto.randomUUID isn't in Node 18, nor on a page without TLS.
+ */
+function makeKey(): string {
+  const part = () => Math.random().toString(36).slice(2).padStart(11, "0");
+  return `${Date.now().toString(36)}-${part()}-${part()}`;
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { halalas, Problem, refusedWith, type Client, type Request } from "@istirdad/client";
+import { sandbox } from "./sandbox.js";
+import { refusal } from "./scripted.js";
+
+const world = sandbox();
+
+async function prove(client: Client, code: () => Promise<string>): Promise<void> {
+  const challenge = await client.challenge();
+  assert.equal((await client.verify(challenge.challenge_id, await code())).verified, true);
+}
+
+async function settled(client: Client, refundId: string): Promise<string> {
+  for (;;) {
+    const { status } = await client.refund(refundId);
+    if (status !== "processing") return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test("the whole way, from a profile that asks for a code to the money", async () => {
+  const { client, person, code } = await world.signIn("p03");
+  const first = await refusal(client.profile());
+  assert.ok(refusedWith(first, "step_up_required") && first.title === "A code is required" && first.requestId !== "");
+
+  const challenge = await client.challenge();
+  assert.ok(refusedWith(await refusal(client.resend(challenge.challenge_id)), "resend_too_soon"));
+  const right = await code();
+  const wrong = await refusal(client.verify(challenge.challenge_id, String((Number(right) + 1) % 1_000_000).padStart(6, "0")));
+  assert.ok(refusedWith(wrong, "code_wrong") && wrong.attemptsLeft === 2);
+  const malformed = await refusal(client.verify(challenge.challenge_id, "no code"));
+  assert.ok(refusedWith(malformed, "malformed_request") && malformed.faults.length === 1);
+  const proof = await client.verify(challenge.challenge_id, right);
+  assert.ok(Date.parse(proof.proof_expires_at) > Date.now());
+
+  assert.equal((await client.profile()).id.kind, "iqama");
+  assert.equal((await client.payments())[0]?.id, "e-payments");
+  const [service] = await client.services();
+  assert.equal(halalas(service!.refundable_total), 65000n);
+  let found: Request | undefined;
+  for await (const request of client.requests(service!.service)) found = request;
+  assert.ok(found?.refundable && found.paid_from && found.reason === null);
+
+  const ask = { request_id: found.request_id, account_number: found.paid_from.account_id, id_number: person.id_number };
+  const preview = await client.preview(ask);
+  assert.deepEqual([preview.status, preview.confirm_requires, preview.replayed], ["preview", "none", false]);
+  assert.equal((await client.refund(preview.refund_id)).status, "preview");
+  const accepted = await client.confirm(preview.refund_id);
+  assert.equal(accepted.replayed, false);
+  const repeated = await client.confirm(preview.refund_id);
+  assert.deepEqual([repeated.replayed, repeated.reference], [true, accepted.reference]);
+  const exists = await refusal(client.preview(ask));
+  assert.ok(exists instanceof Problem && exists.code === "refund_exists" && exists.links.refund === `/v1/refunds/${preview.refund_id}`);
+
+  assert.equal(await settled(client, preview.refund_id), "completed");
+  for await (const refund of client.refunds()) assert.equal(refund.reference, accepted.reference);
+  assert.equal((await client.findRefund(accepted.reference))?.refund_id, preview.refund_id);
+  assert.equal(await client.findRefund("RF0000000000000000"), undefined);
+  assert.ok(refusedWith(await refusal(client.cancel(preview.refund_id)), "too_late"));
+});
+
+test("above 1,000.00 a confirm takes a code of its own", async () => {
+  const { client, person, code } = await world.signIn("p06");
+  await prove(client, code);
+  const preview = await client.preview({ request_id: "rq-p05-1", account_number: person.accounts[0]!.account_number, id_number: person.id_number });
+  assert.equal(preview.confirm_requires, "code");
+  assert.ok(refusedWith(await refusal(client.confirm(preview.refund_id)), "step_up_required"));
+  const challenge = await client.challengeRefund(preview.refund_id);
+  const entered = { challenge_id: challenge.challenge_id, code: await code() };
+  assert.equal((await client.confirm(preview.refund_id, entered)).replayed, false);
+  assert.equal((await client.confirm(preview.refund_id, entered)).replayed, true);
+});
+
+test("a preview can be withdrawn, and then there is none", async () => {
+  const { client, person, code } = await world.signIn("p01");
+  await prove(client, code);
+  const preview = await client.preview({ request_id: "rq-p01-1", account_number: person.accounts[0]!.account_number, id_number: person.id_number });
+  await client.cancel(preview.refund_id);
+  assert.ok(refusedWith(await refusal(client.refund(preview.refund_id)), "not_found"));
+});
+
+test("the bank's systems fail now and then, and the path goes on all the same", async () => {
+  const { client, code } = await world.signIn("p04");
+  await prove(client, code);
+  const impatient = (await world.signIn("p04", { attempts: 1 })).client;
+  await world.control("PUT", "/faults", [{ kind: "unavailable", match: { call: "customer" } }]);
+  assert.ok(refusedWith(await refusal(impatient.challenge()), "try_again"));
+  const late = client.profile();
+  await world.control("DELETE", "/faults");
+  assert.equal((await late).id.kind, "iqama");
+});

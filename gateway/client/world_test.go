@@ -1,0 +1,263 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/client"
+)
+
+// signIn is one session of one person of the world, seen through the client.
+func signIn(t *testing.T, w *banktest.World, user string) (*client.Client, *banktest.Customer) {
+	t.Helper()
+	person := w.Customer(user)
+	c, err := client.New(w.URLs().Gateway, client.Token(person.Token), client.English())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, person
+}
+
+// prove is steps 3 and 4.
+func prove(t *testing.T, c *client.Client, person *banktest.Customer) {
+	t.Helper()
+	challenge, err := c.Challenge(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := c.Verify(t.Context(), challenge.ChallengeID, person.Code()); err != nil || !proof.Verified {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+}
+
+// TestPath is the whole way of a customer, from a profile that asks for a code to the money.
+func TestPath(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	ctx := t.Context()
+
+	var problem *client.Problem
+	if _, err := c.Profile(ctx); !errors.Is(err, client.ErrStepUpRequired) || !errors.As(err, &problem) ||
+		problem.Status != 403 || problem.RequestID == "" || problem.Title != "A code is required" {
+		t.Fatalf("without a proof: %v %+v", err, problem)
+	}
+
+	challenge, err := c.Challenge(ctx)
+	if err != nil || challenge.Digits != 6 || challenge.AttemptsLeft != 3 || time.Until(challenge.ExpiresAt) <= 0 {
+		t.Fatalf("%+v, %v", challenge, err)
+	}
+	if _, err := c.Resend(ctx, challenge.ChallengeID); !errors.Is(err, client.ErrResendTooSoon) || !errors.As(err, &problem) || problem.RetryAfter <= 0 {
+		t.Fatalf("resent at once: %v", err)
+	}
+	right := person.Code()
+	if _, err := c.Verify(ctx, challenge.ChallengeID, wrong(right)); !errors.Is(err, client.ErrCodeWrong) || !errors.As(err, &problem) || problem.AttemptsLeft != 2 {
+		t.Fatalf("a wrong code: %v", err)
+	}
+	if _, err := c.Verify(ctx, challenge.ChallengeID, "no code"); !errors.Is(err, client.ErrMalformedRequest) || !errors.As(err, &problem) || len(problem.Faults) != 1 {
+		t.Fatalf("no code: %v", err)
+	}
+	proof, err := c.Verify(ctx, challenge.ChallengeID, right)
+	if err != nil || time.Until(proof.ExpiresAt) <= 0 {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+
+	profile, err := c.Profile(ctx)
+	if err != nil || profile.Name.AR == "" || profile.ID.Kind != "iqama" || profile.Mobile == "" || len(profile.Accounts) == 0 {
+		t.Fatalf("%+v, %v", profile, err)
+	}
+	if payments, err := c.Payments(ctx); err != nil || payments[0].ID != "e-payments" {
+		t.Fatalf("%+v, %v", payments, err)
+	}
+	services, err := c.Services(ctx)
+	if err != nil || len(services) != 1 || services[0].RefundableTotal != 65000 {
+		t.Fatalf("%+v, %v", services, err)
+	}
+	var found client.Request
+	for request, err := range c.Requests(ctx, services[0].Service) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = request
+	}
+	if !found.Refundable || found.Reason != "" || found.PaidFrom == nil || found.Amount.String() != "650.00" {
+		t.Fatalf("the request is %+v", found)
+	}
+
+	ask := client.Ask{RequestID: found.RequestID, AccountNumber: found.PaidFrom.AccountID, IDNumber: person.IDNumber()}
+	preview, err := c.Preview(ctx, ask)
+	if err != nil || preview.Amount != found.Amount || preview.NeedsCode() || preview.PromisedBy.String() == "" || preview.Replayed {
+		t.Fatalf("%+v, %v", preview, err)
+	}
+	if seen, err := c.Refund(ctx, preview.RefundID); err != nil || seen.Refund != nil || seen.Preview.Amount != found.Amount {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	accepted, err := c.Confirm(ctx, preview.RefundID)
+	if err != nil || accepted.Replayed || accepted.Amount != found.Amount || accepted.Status.Final() {
+		t.Fatalf("%+v, %v", accepted, err)
+	}
+	if more, err := c.Confirm(ctx, preview.RefundID); err != nil || !more.Replayed || more.Reference != accepted.Reference {
+		t.Fatalf("confirmed again: %+v, %v", more, err)
+	}
+	if _, err := c.Preview(ctx, ask); !errors.Is(err, client.ErrRefundExists) || !errors.As(err, &problem) ||
+		problem.Links.Refund != "/v1/refunds/"+preview.RefundID {
+		t.Fatalf("asked for again: %v", err)
+	}
+	person.Await(preview.RefundID, "completed")
+
+	seen, err := c.Refund(ctx, preview.RefundID)
+	if err != nil || seen.Preview != nil || seen.Refund.Status != client.Completed || len(seen.Refund.Timeline) < 3 {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	for refund, err := range c.Refunds(ctx) {
+		if err != nil || refund.Reference != accepted.Reference {
+			t.Errorf("listed is %+v, %v", refund, err)
+		}
+	}
+	if refund, err := c.FindRefund(ctx, accepted.Reference); err != nil || refund.RefundID != preview.RefundID {
+		t.Errorf("found is %+v, %v", refund, err)
+	}
+	if _, err := c.FindRefund(ctx, "RF0000000000000000"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("found is one that there isn't: %v", err)
+	}
+	if err := c.Cancel(ctx, preview.RefundID); !errors.Is(err, client.ErrTooLate) {
+		t.Errorf("withdrawn after the end: %v", err)
+	}
+	w.Exact()
+}
+
+// wrong is a code that isn't that one.
+func wrong(code string) string {
+	digits := []byte(code)
+	digits[0] = '0' + (digits[0]-'0'+1)%10
+	return string(digits)
+}
+
+// TestConfirmWithCode: above 1,000.00 a confirm takes a code of its own.
+func TestConfirmWithCode(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p06")
+	prove(t, c, person)
+	ctx := t.Context()
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p05-1", AccountNumber: person.Account(), IDNumber: person.IDNumber()})
+	if err != nil || !preview.NeedsCode() {
+		t.Fatalf("%+v, %v", preview, err)
+	}
+	if _, err := c.Confirm(ctx, preview.RefundID); !errors.Is(err, client.ErrStepUpRequired) {
+		t.Fatalf("without a code: %v", err)
+	}
+	challenge, err := c.ChallengeRefund(ctx, preview.RefundID)
+	if err != nil || challenge.Purpose != "refund" {
+		t.Fatalf("%+v, %v", challenge, err)
+	}
+	code := person.Code()
+	for _, replayed := range []bool{false, true} { // the second is what a client does whose first answer got lost
+		if accepted, err := c.ConfirmWithCode(ctx, preview.RefundID, challenge.ChallengeID, code); err != nil || accepted.Replayed != replayed {
+			t.Fatalf("%+v, %v", accepted, err)
+		}
+	}
+	w.Exact()
+}
+
+// TestCancel: a preview can be withdrawn, and then there is none.
+func TestCancel(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	ctx := t.Context()
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p03-1", AccountNumber: person.Account(), IDNumber: person.IDNumber()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Cancel(ctx, preview.RefundID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Refund(ctx, preview.RefundID); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("a withdrawn preview: %v", err)
+	}
+	if err := c.Cancel(ctx, preview.RefundID); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("withdrawn twice: %v", err)
+	}
+}
+
+// TestReasons: why a request can't come back is told by the code that a preview is refused with.
+func TestReasons(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p04")
+	prove(t, c, person)
+	ctx := t.Context()
+	services, err := c.Services(ctx)
+	if err != nil || len(services) != 1 {
+		t.Fatalf("%+v, %v", services, err)
+	}
+	for request, err := range c.Requests(ctx, services[0].Service) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if request.Refundable || request.Reason != client.ErrFeeConsumed || request.ReasonText.EN == "" {
+			t.Errorf("the request is %+v", request)
+		}
+		_, err = c.Preview(ctx, client.Ask{RequestID: request.RequestID, AccountNumber: person.Account(), IDNumber: person.IDNumber()})
+		if !errors.Is(err, request.Reason) {
+			t.Errorf("the preview is refused with %v", err)
+		}
+	}
+}
+
+// TestThroughTrouble: the bank's systems fail now and then, and the path goes on all the same.
+func TestThroughTrouble(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	impatient, err := client.New(w.URLs().Gateway, client.Token(person.Token), client.Attempts(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Fault("unavailable", banktest.Call("customer"), banktest.Count(2))
+	if _, err := impatient.Profile(ctx); !errors.Is(err, client.ErrTryAgain) {
+		t.Fatalf("the bank's systems are away: %v", err)
+	}
+	if _, err := c.Profile(ctx); err != nil { // its first attempt meets the second failure
+		t.Fatal(err)
+	}
+}
+
+// TestOneForMany: a client may be used by many at once, and one preview confirmed by all of them is one refund.
+func TestOneForMany(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	ask := client.Ask{RequestID: "rq-p03-1", AccountNumber: person.Account(), IDNumber: person.IDNumber(), Key: "one"}
+	references := make([]string, 8)
+	var all sync.WaitGroup
+	for i := range references {
+		all.Go(func() {
+			preview, err := c.Preview(t.Context(), ask)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			accepted, err := c.Confirm(t.Context(), preview.RefundID)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			references[i] = accepted.Reference
+		})
+	}
+	all.Wait()
+	for _, r := range references {
+		if r == "" || r != references[0] {
+			t.Errorf("the references are %q", references)
+		}
+	}
+	if v := w.Exact(); v.Confirmed == 0 {
+		t.Errorf("the referee says %+v", v)
+	}
+}
