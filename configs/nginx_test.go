@@ -330,7 +330,7 @@ func TestNginxSpeaksAsTheGateway(t *testing.T) {
 			return customer.Do(http.MethodPost, "/v1/otp/challenges", "{", "Accept-Language", language)
 		},
 		"try_again": func(language string) *banktest.Response {
-			world.Fault("unavailable", banktest.Call("customer"))
+			world.Fault(banktest.Unavailable, banktest.OnCustomer)
 			defer world.ClearFaults()
 			return customer.Do(http.MethodGet, "/v1/profile", nil, "Accept-Language", language)
 		},

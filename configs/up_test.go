@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
-	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
 // machine is `make up` in a folder and on ports of its own.
@@ -83,7 +82,7 @@ func (m machine) url(variable string) string { return "http://127.0.0.1:" + m.po
 
 // world is what runs there, seen as a channel sees it: through nginx.
 func (m machine) world() *banktest.World {
-	return banktest.Attach(m.t, sandbox.URLs{
+	return banktest.Attach(m.t, banktest.URLs{
 		Gateway: m.url("API"), Ops: m.url("OPS_1"), Core: m.url("CORE"), Bank: m.url("BANK"), Control: m.url("CONTROL"),
 	}, m.url("API"))
 }

@@ -45,7 +45,7 @@ func TestAttach(t *testing.T) {
 	if v := w.Exact(); v.Confirmed != 1 || v.Effects != 1 {
 		t.Errorf("the referee says %+v", v)
 	}
-	if inbox := w.SMS("+966500000006"); len(inbox) < 2 {
+	if inbox := w.Phone("p06").Messages(t); len(inbox) < 2 {
 		t.Errorf("%d SMS arrived", len(inbox))
 	}
 

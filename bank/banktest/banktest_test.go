@@ -40,8 +40,8 @@ func TestConfirmEntersTheCode(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	w := banktest.Start(t, banktest.Crowd(2))
-	w.Fault("unavailable", banktest.Call("customer"), banktest.User("c00001"))
-	w.Fault("unavailable", banktest.Call("sms"), banktest.Count(1))
+	w.Fault(banktest.Unavailable, banktest.OnCustomer, banktest.User("c00001"))
+	w.Fault(banktest.Unavailable, banktest.OnSMS, banktest.Count(1))
 	c := w.Customer("c00002")
 	ask := map[string]string{"purpose": "profile"}
 	c.Do(http.MethodPost, "/v1/otp/challenges", ask).Want(http.StatusServiceUnavailable, "sms_unavailable")

@@ -5,28 +5,24 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
-// Customer is one session of one person. Calls may be made from several goroutines; codes are read in turn.
+// Customer is one session of one person. Its calls may be made from several goroutines, by [Customer.In].
 type Customer struct {
-	Token string
+	Token string // of the bank's issuer: what a program under test sends as its bearer
 
 	w      *World
-	person sandbox.Person // as of the sign-in
-	read   *atomic.Int64  // number of the SMS whose code Code returned last
-	via    string         // the gateway that all calls go to; empty: each in turn
+	person Person // as of the sign-in
+	via    string // the gateway that all calls go to; empty: each in turn
 }
 
-// Customer signs a person in by the password grant. Each call is a new session.
+// Customer signs a person in by the password grant: p01 to p14, and with a [Crowd] c00001 and so on. Each call is a new
+// session.
 func (w *World) Customer(user string) *Customer {
 	w.t.Helper()
-	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {sandbox.Password}}
+	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {Password}}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	r, err := w.send(http.MethodPost, w.urls.Bank+"/token", header, form.Encode())
 	if err != nil {
@@ -36,13 +32,7 @@ func (w *World) Customer(user string) *Customer {
 		AccessToken string `json:"access_token"`
 	}
 	r.Want(http.StatusOK).JSON(&granted)
-	c := &Customer{Token: granted.AccessToken, w: w, person: w.person(user), read: new(atomic.Int64)}
-	if mobile := c.person.Mobile; mobile != "" {
-		if inbox := w.SMS(mobile); len(inbox) > 0 {
-			c.read.Store(inbox[0].ID) // codes of earlier sessions are none of this one's
-		}
-	}
-	return c
+	return &Customer{Token: granted.AccessToken, w: w, person: w.person(user)}
 }
 
 // In is the same session, seen from a goroutine of Together.
@@ -131,36 +121,16 @@ func (c *Customer) Challenge(body any) string {
 	return challenge.ChallengeID
 }
 
-var codeInSMS = regexp.MustCompile(`^[^\n]*:(\d{6,8})\n`)
-
-const (
-	smsMax   = 10 * time.Second // how long Code waits for an SMS
-	smsEvery = 20 * time.Millisecond
-)
-
-// Code is the newest code on the customer's phone that Code hasn't returned before; it waits for one to arrive.
+// Code is the newest code on the customer's phone that hasn't been given before; it waits for one to arrive.
 func (c *Customer) Code() string {
 	c.w.t.Helper()
-	if c.person.Mobile == "" {
-		c.w.t.Fatalf("%s has no phone", c.User())
-	}
-	tick := time.NewTicker(smsEvery)
-	defer tick.Stop()
-	for began := time.Now(); ; {
-		for _, sms := range c.w.SMS(c.person.Mobile) { // newest first
-			if sms.ID <= c.read.Load() {
-				break
-			}
-			if found := codeInSMS.FindStringSubmatch(sms.Text); found != nil {
-				c.read.Store(sms.ID)
-				return found[1]
-			}
-		}
-		if time.Since(began) > smsMax {
-			c.w.t.Fatalf("no SMS with a code reached %s within %v", c.User(), smsMax)
-		}
-		<-tick.C
-	}
+	return c.Phone().Code(c.w.t)
+}
+
+// Phone is the customer's phone.
+func (c *Customer) Phone() *Phone {
+	c.w.t.Helper()
+	return c.w.Phone(c.User())
 }
 
 // Preview is the answer to step 10.
@@ -175,12 +145,6 @@ type Preview struct {
 	ExpiresAt        string `json:"expires_at"`
 	ConfirmRequires  string `json:"confirm_requires"`
 	ApprovalRequired bool   `json:"approval_required"`
-}
-
-// Money is an amount as the API writes it.
-type Money struct {
-	Amount   string `json:"amount"`
-	Currency string `json:"currency"`
 }
 
 // Preview is steps 9 and 10 for the customer's own first account and ID number.
@@ -277,14 +241,20 @@ func (c *Customer) Await(id, status string) Refund {
 }
 
 // Requests are those that the customer paid or benefits from, as the core's book has them now.
-func (c *Customer) Requests() []sandbox.PersonRequest {
+func (c *Customer) Requests() []Request {
 	c.w.t.Helper()
 	c.w.People() // anew
 	return c.w.person(c.User()).Requests
 }
 
 // Account is the number of the customer's first account.
-func (c *Customer) Account() string { return c.person.Accounts[0].AccountNumber }
+func (c *Customer) Account() string {
+	c.w.t.Helper()
+	if len(c.person.Accounts) == 0 {
+		c.w.t.Fatalf("%s has no account", c.User())
+	}
+	return c.person.Accounts[0].AccountNumber
+}
 
 // IDNumber is the customer's national ID or iqama number.
 func (c *Customer) IDNumber() string { return c.person.IDNumber }

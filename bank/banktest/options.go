@@ -34,7 +34,7 @@ func Servers(databaseURL, redisURL string) Option {
 }
 
 // At takes the addresses of an earlier world, whose tokens then still hold.
-func At(u sandbox.URLs) Option {
+func At(u URLs) Option {
 	return func(o *options) {
 		for address, of := range map[*string]string{
 			&o.Gateway: u.Gateway, &o.Ops: u.Ops, &o.Core: u.Core, &o.Bank: u.Bank, &o.Control: u.Control,

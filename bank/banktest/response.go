@@ -25,14 +25,16 @@ func (r *Response) JSON(v any) {
 }
 
 // Code is a problem's code; empty when the answer is none.
-func (r *Response) Code() string {
-	var problem struct {
-		Code string `json:"code"`
+func (r *Response) Code() string { return r.problem().Code }
+
+// detail is what a problem says; empty when the answer is none.
+func (r *Response) detail() string { return r.problem().Detail }
+
+func (r *Response) problem() (p struct{ Code, Detail string }) {
+	if r.Status >= http.StatusBadRequest {
+		_ = json.Unmarshal(r.Body, &p) // what is no problem has no code
 	}
-	if r.Status < http.StatusBadRequest || json.Unmarshal(r.Body, &problem) != nil {
-		return ""
-	}
-	return problem.Code
+	return p
 }
 
 // Want fails the test unless the answer has this status and, if one is named, this problem's code.

@@ -8,21 +8,25 @@ import (
 	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
-// World is a running sandbox, seen by one goroutine of a test.
+// World is a running world, as a test sees it. Its helpers stop the test when something isn't as it should be, so they
+// are for the goroutine that the test runs on; [World.Together] gives a World to each of many goroutines.
 type World struct {
 	t       testing.TB
 	sandbox *sandbox.World // nil when it runs elsewhere
-	urls    sandbox.URLs
+	urls    URLs
 	client  *http.Client
 	hear    func(*Response)
 	known   *acquaintances
+	codes   *codes
+	faulty  *atomic.Bool // a fault was switched on
 
 	gateways  []string       // where calls of customers go, in turn
 	turn      *atomic.Uint64 // of the gateways
 	elsewhere bool           // are the gateways: the referee must be told what they answer
 }
 
-// Start brings a world up and takes it down when the test ends.
+// Start brings a world up on free ports and takes it down when the test ends, with all that it took: files, ports,
+// goroutines. It takes some 50 ms, so that each test can have its own; any number may run at the same time.
 func Start(t testing.TB, how ...Option) *World {
 	t.Helper()
 	o := options{Options: sandbox.Options{Polite: true}, hear: func(*Response) {}}
@@ -33,7 +37,8 @@ func Start(t testing.TB, how ...Option) *World {
 	if err != nil {
 		t.Fatalf("the sandbox doesn't start: %v", err)
 	}
-	w := see(t, world.URLs(), []string{world.URLs().Gateway})
+	urls := URLs(world.URLs())
+	w := see(t, urls, []string{urls.Gateway})
 	w.sandbox, w.hear = world, o.hear
 	t.Cleanup(w.Close)
 	return w
@@ -43,7 +48,7 @@ func Start(t testing.TB, how ...Option) *World {
 // customers go to the gateways in turn, wherever a session began; every 202 to a confirm is handed to the referee, which
 // sees no wire of theirs. Without gateways the sandbox's own is called. Whoever attaches says in urls.Ops whom Ops asks,
 // since a sandbox without a gateway doesn't know.
-func Attach(t testing.TB, urls sandbox.URLs, gateways ...string) *World {
+func Attach(t testing.TB, urls URLs, gateways ...string) *World {
 	t.Helper()
 	elsewhere := len(gateways) > 0
 	if !elsewhere {
@@ -51,13 +56,20 @@ func Attach(t testing.TB, urls sandbox.URLs, gateways ...string) *World {
 	}
 	w := see(t, urls, gateways)
 	w.elsewhere = elsewhere
-	t.Cleanup(w.Close)
+	if inbox := w.Messages(); len(inbox) > 0 {
+		w.codes.since = inbox[0].ID
+	}
+	t.Cleanup(func() {
+		w.leave()
+		w.Close()
+	})
 	return w
 }
 
-func see(t testing.TB, urls sandbox.URLs, gateways []string) *World {
+func see(t testing.TB, urls URLs, gateways []string) *World {
 	return &World{
-		t: t, urls: urls, client: newClient(), hear: func(*Response) {}, known: new(acquaintances),
+		t: t, urls: urls, client: newClient(), hear: func(*Response) {},
+		known: new(acquaintances), codes: new(codes), faulty: new(atomic.Bool),
 		gateways: gateways, turn: new(atomic.Uint64),
 	}
 }
@@ -71,11 +83,8 @@ func (w *World) Close() {
 	}
 }
 
-// Sandbox is the world itself, for what the helpers don't offer; nil when it runs elsewhere.
-func (w *World) Sandbox() *sandbox.World { return w.sandbox }
-
 // URLs says where everything answers.
-func (w *World) URLs() sandbox.URLs { return w.urls }
+func (w *World) URLs() URLs { return w.urls }
 
 // For is the same world, whose helpers report to a test's subtest.
 func (w *World) For(t testing.TB) *World {
@@ -83,6 +92,9 @@ func (w *World) For(t testing.TB) *World {
 	there.t = t
 	return &there
 }
+
+// T is the test that helpers report to. Within [World.Together] it is what to hand to a [Phone].
+func (w *World) T() testing.TB { return w.t }
 
 // gateway is whose turn it is.
 func (w *World) gateway() string {

@@ -15,7 +15,7 @@ func TestAnswersAreMasked(t *testing.T) {
 	w := banktest.Start(t)
 	d := doorOf(t, w)
 	var secrets []string
-	for _, p := range w.Sandbox().People() {
+	for _, p := range w.People() {
 		secrets = append(secrets, p.IDNumber, strings.TrimPrefix(p.Mobile, "+"))
 		for _, a := range p.Accounts {
 			secrets = append(secrets, a.AccountNumber, a.IBAN)
@@ -155,26 +155,26 @@ func TestNeighboursAway(t *testing.T) {
 	preview := c.Preview("rq-p03-1").RefundID
 	get := func(path string) ask { return ask{method: "GET", path: path, token: c.Token} }
 	for _, away := range []struct {
-		call, kind string
-		status     int
-		code       string
-		asks       []ask
+		call   banktest.Call
+		status int
+		code   string
+		asks   []ask
 	}{
-		{"inquiry", "unavailable", 503, "core_unavailable", []ask{
+		{banktest.OnInquiry, 503, "core_unavailable", []ask{
 			get("/v1/payments/e-payments"), get("/v1/payments/e-payments/090-003/requests"),
 			{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, "rq-p03-1")},
 		}},
-		{"customer", "unavailable", 503, "try_again", []ask{
+		{banktest.OnCustomer, 503, "try_again", []ask{
 			get("/v1/profile"), get("/v1/payments/e-payments"),
 			{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, "rq-p03-1")},
 			{method: "POST", path: "/v1/otp/challenges", token: c.Token, body: `{"purpose":"profile"}`},
 		}},
-		{"sms", "unavailable", 503, "sms_unavailable", []ask{
+		{banktest.OnSMS, 503, "sms_unavailable", []ask{
 			{method: "POST", path: "/v1/otp/challenges", token: c.Token, body: `{"purpose":"refund","refund_id":"` + preview + `"}`},
 		}},
 	} {
-		t.Run(away.call, func(t *testing.T) {
-			w.Fault(away.kind, banktest.Call(away.call))
+		t.Run(string(away.call), func(t *testing.T) {
+			w.Fault(banktest.Unavailable, away.call)
 			defer w.ClearFaults()
 			for _, a := range away.asks {
 				door{t, d.url, d.client}.ask(a).want(away.status, away.code)
@@ -183,8 +183,8 @@ func TestNeighboursAway(t *testing.T) {
 			door{t, d.url, d.client}.ask(get("/v1/refunds/" + preview)).want(200)
 		})
 	}
-	w.Fault("unavailable", banktest.Call("inquiry"))
-	w.Fault("unavailable", banktest.Call("customer"))
-	w.Fault("stop", banktest.Call("submit"))
+	w.Fault(banktest.Unavailable, banktest.OnInquiry)
+	w.Fault(banktest.Unavailable, banktest.OnCustomer)
+	w.Fault(banktest.Stop, banktest.OnSubmit)
 	c.Confirm(preview).Want(202) // it never asks anybody
 }

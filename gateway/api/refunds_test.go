@@ -140,7 +140,7 @@ func TestIdempotencyKeyOfPreviews(t *testing.T) {
 			t.Fatalf("%s was taken", field)
 		}
 	}
-	w.Fault("unavailable", banktest.Call("inquiry"), banktest.Count(1))
+	w.Fault(banktest.Unavailable, banktest.OnInquiry, banktest.Count(1))
 	preview(one, body).want(503, "core_unavailable")
 	w.ClearFaults()
 
@@ -248,7 +248,7 @@ func TestWithdrawing(t *testing.T) {
 	d, c := doorOf(t, w), w.Customer("p03")
 	c.Prove()
 	id := c.Preview("rq-p03-1").RefundID
-	w.Fault("stop", banktest.Call("submit"))
+	w.Fault(banktest.Stop, banktest.OnSubmit)
 	c.Confirm(id).Want(202)
 	withdraw := ask{method: "DELETE", path: "/v1/refunds/" + id, token: c.Token}
 	for tries := 0; ; tries++ {

@@ -219,7 +219,7 @@ func TestThroughTrouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Fault("unavailable", banktest.Call("customer"), banktest.Count(2))
+	w.Fault(banktest.Unavailable, banktest.OnCustomer, banktest.Count(2))
 	if _, err := impatient.Profile(ctx); !errors.Is(err, client.ErrTryAgain) {
 		t.Fatalf("the bank's systems are away: %v", err)
 	}

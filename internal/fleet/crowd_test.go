@@ -126,15 +126,9 @@ const settleMax = 4 * time.Minute
 func settled(t *testing.T, f *fleet.Fleet, n int) {
 	t.Helper()
 	began := time.Now()
-	v := f.World.Referee()
-	for ; v.Unfinished > 0 && v.Verdict == "exact"; v = f.World.Referee() {
-		if time.Since(began) > settleMax {
-			t.Fatalf("after %v: %+v, %s", settleMax, v, f.SQL(`SELECT state, count(*) FROM refunds GROUP BY state`))
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	v := f.World.Settled(settleMax)
 	t.Logf("all settled after %v", time.Since(began).Round(100*time.Millisecond))
-	if v = f.World.Exact(); v.Confirmed != n || v.Effects != n || v.Unfinished != 0 {
+	if v.Confirmed != n || v.Effects != n || v.Unfinished != 0 {
 		t.Errorf("of %d refunds the referee says %+v", n, v)
 	}
 	if got, want := f.SQL(`SELECT state, count(*) FROM refunds GROUP BY state`), fmt.Sprintf("credited|%d", n); got != want {

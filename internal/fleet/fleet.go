@@ -28,7 +28,6 @@ import (
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/internal/pgtest"
 	"github.com/istirdad/istirdad/internal/redistest"
-	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
 var (
@@ -135,7 +134,7 @@ func (f *Fleet) channels() (urls []string) {
 }
 
 // standIns starts the core, the bank and the phone in one process, and returns when they have said where they are.
-func (f *Fleet) standIns(o Options, callback string) (urls sandbox.URLs) {
+func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 	f.t.Helper()
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -143,8 +142,7 @@ func (f *Fleet) standIns(o Options, callback string) (urls sandbox.URLs) {
 	}
 	defer func() { _ = out.Close() }()
 	newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
-		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), "-gateway", "off", "-polite", "-print-json",
-			"-core", "127.0.0.1:0", "-bank", "127.0.0.1:0", "-control", "127.0.0.1:0",
+		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), "-gateway", "off", "-polite", "-print-json", "-free-ports",
 			"-crowd", strconv.Itoa(o.Crowd), "-database-url", f.Database.Owner, "-redis-url", "redis://"+f.Redis.Addr(),
 			"-callback", callback, "-write-config", f.config)
 		cmd.Stdout = in

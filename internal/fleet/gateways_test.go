@@ -77,7 +77,7 @@ func TestF54Stopped(t *testing.T) {
 	c := f.World.Customer("p03").Via(sleeper.Channel)
 	c.Prove()
 	preview := c.Preview("rq-p03-1")
-	f.World.Fault("effect_then_hang", banktest.Call("submit"), banktest.Count(1))
+	f.World.Fault(banktest.EffectThenHang, banktest.OnSubmit, banktest.Count(1))
 	other.Signal(syscall.SIGSTOP)
 	c.Confirm(preview.RefundID).Want(http.StatusAccepted)
 	await(t, "the send", func() bool { return sends(f, "") == 1 })
@@ -117,7 +117,7 @@ func TestF56Terminated(t *testing.T) {
 	const many, middle = 120, 40
 	f := fleet.Start(t, fleet.Options{Crowd: many, Gateways: 1})
 	all := crowd(f.World, many, 1)
-	f.World.Fault("effect_then_hang", banktest.Call("submit"), banktest.Rate(0.1))
+	f.World.Fault(banktest.EffectThenHang, banktest.OnSubmit, banktest.Rate(0.1))
 	stopped := make(chan string, 1)
 	confirmAll(t, f.World, all, func(answered int) {
 		if answered != middle {

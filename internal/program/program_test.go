@@ -222,7 +222,7 @@ func TestReadiness(t *testing.T) {
 		}
 	}
 	want(200, "ready")
-	r.world.Fault("unavailable", banktest.Call("inquiry"))
+	r.world.Fault(banktest.Unavailable, banktest.OnInquiry)
 	c := r.world.Customer("p01").Via(r.channel)
 	c.Prove()
 	for range 6 {

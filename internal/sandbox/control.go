@@ -25,7 +25,8 @@ func (w *World) control() http.Handler {
 		"POST /forgive":         w.forgive,
 		"GET /faults":           func(*http.Request) (any, error) { return items(w.board.Active()), nil },
 		"GET /faults/kinds":     func(*http.Request) (any, error) { return items(w.board.Kinds()), nil },
-		"PUT /faults":           w.setFaults,
+		"PUT /faults":           func(r *http.Request) (any, error) { return nil, readFaults(r, w.board.Set) },
+		"POST /faults":          func(r *http.Request) (any, error) { return nil, readFaults(r, w.board.Add) },
 		"DELETE /faults":        func(*http.Request) (any, error) { w.board.Clear(); return nil, nil },
 		"GET /core/history":     w.history,
 		"GET /core/truth":       func(*http.Request) (any, error) { return items(w.core.Truth()), nil },
@@ -107,15 +108,15 @@ func items[T any](ts []T) list[T] {
 	return list[T]{ts}
 }
 
-func (w *World) setFaults(r *http.Request) (any, error) {
+func readFaults(r *http.Request, into func([]sandboxfault.Fault) error) error {
 	var faults []sandboxfault.Fault
 	if err := readJSON(r, &faults); err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.board.Set(faults); err != nil {
-		return nil, badRequest{err}
+	if err := into(faults); err != nil {
+		return badRequest{err}
 	}
-	return nil, nil
+	return nil
 }
 
 func (w *World) history(r *http.Request) (any, error) {

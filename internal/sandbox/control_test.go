@@ -65,8 +65,8 @@ func TestReset(t *testing.T) { inProcess(t, 24, resetAmidAll) }
 
 func resetAmidAll(t *testing.T, w *banktest.World) {
 	all := crowd(w, 24, 1)
-	w.Fault("effect_then_hang", banktest.Call("submit"), banktest.Rate(0.3))
-	w.Fault("stop", banktest.Call("credit"))
+	w.Fault(banktest.EffectThenHang, banktest.OnSubmit, banktest.Rate(0.3))
+	w.Fault(banktest.Stop, banktest.OnCredit)
 	var reset atomic.Bool
 	w.Together(len(all), func(i int, w *banktest.World) {
 		if i == len(all)/2 {
@@ -184,8 +184,8 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	w := banktest.Start(t)
 	for range 5 {
-		for call, address := range map[string]string{"submit": w.URLs().Core, "credit": w.URLs().Bank} {
-			w.Fault("stop", banktest.Call(call))
+		for call, address := range map[banktest.Call]string{banktest.OnSubmit: w.URLs().Core, banktest.OnCredit: w.URLs().Bank} {
+			w.Fault(banktest.Stop, call)
 			if answer, err := http.Get(address + "/"); err == nil {
 				answer.Body.Close()
 				t.Errorf("%s is stopped and answers %s", call, answer.Status)

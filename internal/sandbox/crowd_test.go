@@ -70,17 +70,9 @@ const settleMax = 4 * time.Minute
 func settled(t *testing.T, w *banktest.World, all []asked, within time.Duration) {
 	t.Helper()
 	began := time.Now()
-	for v := w.Referee(); v.Unfinished > 0; v = w.Referee() {
-		if v.Verdict != "exact" {
-			break
-		}
-		if time.Since(began) > within {
-			t.Fatalf("after %v: %+v, %v", within, v, summary(t, w))
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	v := w.Settled(within)
 	t.Logf("all settled after %v", time.Since(began).Round(100*time.Millisecond))
-	if v := w.Exact(); v.Confirmed != len(all) || v.Effects != len(all) || v.Unfinished != 0 {
+	if v.Confirmed != len(all) || v.Effects != len(all) || v.Unfinished != 0 {
 		t.Errorf("of %d refunds the referee says %+v", len(all), v)
 	}
 	for _, a := range all {
@@ -122,7 +114,7 @@ func coreStopped(t *testing.T, w *banktest.World) {
 	all := crowd(w, 200, 1)
 	confirmAll(w, all, func(w *banktest.World, answered int) {
 		if answered == 100 {
-			w.Fault("stop", banktest.Call("submit"))
+			w.Fault(banktest.Stop, banktest.OnSubmit)
 		}
 	})
 	stopped := time.Now()
@@ -161,16 +153,16 @@ func TestAwkwardCore(t *testing.T) { inProcess(t, 40, awkwardCore) }
 
 func awkwardCore(t *testing.T, w *banktest.World) {
 	all := crowd(w, 40, 1)
-	for _, kind := range []string{"late", "reset_mid_answer", "slow_body", "malformed", "bad_signature", "unknown_state", "effect_then_hang"} {
-		w.Fault(kind, banktest.Call("submit"), banktest.Rate(0.15))
+	for _, kind := range []banktest.Kind{banktest.Late, banktest.ResetMidAnswer, banktest.SlowBody, banktest.Malformed, banktest.BadSignature, banktest.UnknownState, banktest.EffectThenHang} {
+		w.Fault(kind, banktest.OnSubmit, banktest.Rate(0.15))
 	}
-	for _, kind := range []string{"stale_status", "late", "bad_signature", "malformed", "unavailable", "shuffled_fields", "unknown_fields"} {
-		w.Fault(kind, banktest.Call("status"), banktest.Rate(0.05), banktest.Count(2))
+	for _, kind := range []banktest.Kind{banktest.StaleStatus, banktest.Late, banktest.BadSignature, banktest.Malformed, banktest.Unavailable, banktest.ShuffledFields, banktest.UnknownFields} {
+		w.Fault(kind, banktest.OnStatus, banktest.Rate(0.05), banktest.Count(2))
 	}
-	w.Fault("duplicate_callback", banktest.Rate(0.3))
-	w.Fault("late_callback", banktest.Rate(0.3))
-	w.Fault("effect_then_hang", banktest.Call("credit"), banktest.Count(2))
-	w.Fault("unavailable", banktest.Call("credit"), banktest.Rate(0.2))
+	w.Fault(banktest.DuplicateCallback, banktest.Rate(0.3))
+	w.Fault(banktest.LateCallback, banktest.Rate(0.3))
+	w.Fault(banktest.EffectThenHang, banktest.OnCredit, banktest.Count(2))
+	w.Fault(banktest.Unavailable, banktest.OnCredit, banktest.Rate(0.2))
 	confirmAll(w, all, func(*banktest.World, int) {})
 	settled(t, w, all, settleMax)
 	if faults := faultsOf(w); len(faults) < 10 {

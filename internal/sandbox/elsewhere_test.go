@@ -24,7 +24,7 @@ import (
 // standIns are a sandbox without a gateway, on servers of its own.
 type standIns struct {
 	sandbox.Options
-	urls sandbox.URLs
+	urls banktest.URLs
 	door net.Listener // where callbacks are expected
 }
 
@@ -46,7 +46,7 @@ func startStandIns(t *testing.T, crowd int) standIns {
 		t.Fatal(err)
 	}
 	t.Cleanup(world.Close)
-	s.urls = world.URLs()
+	s.urls = banktest.URLs(world.URLs())
 	return s
 }
 

@@ -36,7 +36,7 @@ func TestRefereeObjects(t *testing.T) {
 	c := w.Customer("p03")
 	c.Prove()
 	id := c.Preview("rq-p03-1").RefundID
-	w.Fault("stop", banktest.Call("submit"))
+	w.Fault(banktest.Stop, banktest.OnSubmit)
 	c.Confirm(id).Want(202)
 	reference := c.Refund(id).Reference
 	if v := w.Exact(); v.Confirmed != 1 || v.Effects != 0 || v.Unfinished != 1 {

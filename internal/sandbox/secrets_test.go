@@ -137,7 +137,7 @@ var sixDigits = regexp.MustCompile(`:(\d{6})\n`)
 // codesOf are all codes that arrived on a phone.
 func codesOf(t *testing.T, w *banktest.World) (codes []string) {
 	t.Helper()
-	for _, sms := range w.SMS("") {
+	for _, sms := range w.Messages() {
 		if found := sixDigits.FindStringSubmatch(sms.Text); found != nil {
 			codes = append(codes, found[1])
 		}
@@ -251,25 +251,25 @@ func walkAmidFailure(t *testing.T, w *banktest.World, sign func(string) *banktes
 		c.Do(http.MethodGet, "/v1/payments/e-payments", nil)
 		c.AskFor("rq-p09-3")
 	}
-	for _, call := range []string{"customer", "inquiry", "sms"} {
-		for _, kind := range []string{"unavailable", "stop"} {
-			w.Fault(kind, banktest.Call(call))
+	for _, call := range []banktest.Call{banktest.OnCustomer, banktest.OnInquiry, banktest.OnSMS} {
+		for _, kind := range []banktest.Kind{banktest.Unavailable, banktest.Stop} {
+			w.Fault(kind, call)
 			ask()
 			c.Do(http.MethodPost, "/v1/otp/challenges", object{"purpose": "refund", "refund_id": preview.RefundID})
 			w.ClearFaults()
 			w.Forgive("p09")
 		}
 	}
-	for _, kind := range []string{"reset_mid_answer", "malformed", "bad_signature", "unknown_fields"} {
-		w.Fault(kind, banktest.Call("inquiry"))
+	for _, kind := range []banktest.Kind{banktest.ResetMidAnswer, banktest.Malformed, banktest.BadSignature, banktest.UnknownFields} {
+		w.Fault(kind, banktest.OnInquiry)
 		ask()
 		w.ClearFaults()
 	}
 	// The refund itself: an unanswered credit, a false answer, an SMS that fails, and a callback that is nobody's.
-	w.Fault("bad_signature", banktest.Call("submit"), banktest.Count(1))
-	w.Fault("malformed", banktest.Call("status"), banktest.Count(1))
-	w.Fault("unavailable", banktest.Call("credit"), banktest.Count(1))
-	w.Fault("unavailable", banktest.Call("sms"), banktest.Count(1))
+	w.Fault(banktest.BadSignature, banktest.OnSubmit, banktest.Count(1))
+	w.Fault(banktest.Malformed, banktest.OnStatus, banktest.Count(1))
+	w.Fault(banktest.Unavailable, banktest.OnCredit, banktest.Count(1))
+	w.Fault(banktest.Unavailable, banktest.OnSMS, banktest.Count(1))
 	c.Do(http.MethodPost, "/v1/refunds/"+preview.RefundID+"/confirm", nil).Want(202)
 	c.Await(preview.RefundID, "credited")
 	c.Do(http.MethodPost, "/core/callbacks", `{"event_id":"1900000017","reference":"SA6680000555608000000001"}`).Want(401)

@@ -432,9 +432,9 @@ func inbox(t *testing.T, w *banktest.World, c *banktest.Customer, p person, aske
 		}
 		want = append(want, fill.Replace(in.done))
 	}
-	mobile := "+9665000000" + p.user[1:]
-	got := w.SMS(mobile)
-	for began := time.Now(); len(got) < len(want) && time.Since(began) < smsMax; got = w.SMS(mobile) {
+	phone := w.Phone(p.user)
+	got := phone.Messages(t)
+	for began := time.Now(); len(got) < len(want) && time.Since(began) < smsMax; got = phone.Messages(t) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	arrived := make([]string, len(got))

@@ -21,8 +21,10 @@ package sandboxfault
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -88,27 +90,47 @@ func (b *Board) rewind() {
 // or call, a kind that the call doesn't know, a bad rate or count) is refused
 // whole with ErrFault.
 func (b *Board) Set(faults []Fault) error {
-	active := make([]*entry, 0, len(faults))
-	for i, f := range faults {
-		if err := check(f); err != nil {
-			return fmt.Errorf("fault %d: %w", i, err)
-		}
-		active = append(active, &entry{Fault: f, left: f.Count})
+	entries, err := entriesOf(faults)
+	if err != nil {
+		return err
 	}
-	b.replace(active, false)
+	b.change(func([]*entry) []*entry { return entries }, false)
 	return nil
 }
 
+// Add puts faults below those that are on. It refuses what Set does.
+func (b *Board) Add(faults []Fault) error {
+	entries, err := entriesOf(faults)
+	if err != nil {
+		return err
+	}
+	b.change(func(active []*entry) []*entry { return append(active, entries...) }, false)
+	return nil
+}
+
+func entriesOf(faults []Fault) ([]*entry, error) {
+	entries := make([]*entry, 0, len(faults))
+	for i, f := range faults {
+		if err := check(f); err != nil {
+			return nil, fmt.Errorf("fault %d: %w", i, err)
+		}
+		entries = append(entries, &entry{Fault: f, left: f.Count})
+	}
+	return entries, nil
+}
+
 // Clear switches everything off. The counts of what fired stay.
-func (b *Board) Clear() { b.replace(nil, false) }
+func (b *Board) Clear() { b.change(nothing, false) }
 
 // Reset puts the board back to what NewBoard returned; watchers stay.
-func (b *Board) Reset() { b.replace(nil, true) }
+func (b *Board) Reset() { b.change(nothing, true) }
 
-func (b *Board) replace(active []*entry, rewind bool) {
+func nothing([]*entry) []*entry { return nil }
+
+func (b *Board) change(to func(active []*entry) []*entry, rewind bool) {
 	b.mu.Lock()
 	before := b.stops()
-	b.active = active
+	b.active = to(b.active)
 	if rewind {
 		b.rewind()
 	}
@@ -145,7 +167,7 @@ func check(f Fault) error {
 	d, ok := find(f.Kind)
 	switch {
 	case !ok:
-		return fmt.Errorf("%w: kind %q", ErrFault, f.Kind)
+		return fmt.Errorf("%w: kind %q; there are %s", ErrFault, f.Kind, strings.Join(kinds(), ", "))
 	case !(f.Rate >= 0 && f.Rate <= 1): // also NaN
 		return fmt.Errorf("%w: rate %v is not between 0 and 1", ErrFault, f.Rate)
 	case f.Count < 0:
@@ -155,9 +177,9 @@ func check(f Fault) error {
 	case f.Match.Call == "":
 		return nil
 	case standIns[f.Match.Call] == 0:
-		return fmt.Errorf("%w: call %q", ErrFault, f.Match.Call)
+		return fmt.Errorf("%w: call %q; there are %s", ErrFault, f.Match.Call, strings.Join(slices.Sorted(maps.Keys(standIns)), ", "))
 	case !d.happensTo(f.Match.Call):
-		return fmt.Errorf("%w: %s does not happen to call %q", ErrFault, f.Kind, f.Match.Call)
+		return fmt.Errorf("%w: %s does not happen to call %q; it does to %s", ErrFault, f.Kind, f.Match.Call, strings.Join(d.calls, ", "))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,6 +178,43 @@ func TestSetRefusesWhatCannotBe(t *testing.T) {
 				t.Errorf("a refused list changed the board: %v", got)
 			}
 		})
+	}
+}
+
+// TestARefusalNames: whoever misspells a name is told those that there are.
+func TestARefusalNames(t *testing.T) {
+	b := sandboxfault.NewBoard(1)
+	for says, f := range map[string]sandboxfault.Fault{
+		`kind "lat"; there are stop, hang_before, effect_then_hang, unavailable, late, `: {Kind: "lat"},
+		`call "sbmit"; there are callback, credit, `:                                     {Kind: sandboxfault.Late, Match: sandboxfault.Match{Call: "sbmit"}},
+		`stale_status does not happen to call "sms"; it does to status`:                  {Kind: sandboxfault.StaleStatus, Match: sandboxfault.Match{Call: sandboxfault.CallSMS}},
+	} {
+		if err := b.Set([]sandboxfault.Fault{f}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("Set = %v, want %q", err, says)
+		}
+	}
+}
+
+// TestAddKeepsWhatIsOn, and what is left of its count.
+func TestAddKeepsWhatIsOn(t *testing.T) {
+	b := sandboxfault.NewBoard(1)
+	stops := 0
+	b.OnChange(func() { stops++ })
+	set(t, b, sandboxfault.Fault{Kind: sandboxfault.Late, Count: 2}, sandboxfault.Fault{Kind: sandboxfault.Stop, Match: sandboxfault.Match{Call: sandboxfault.CallSMS}})
+	b.Pick(sandboxfault.CallSubmit, "")
+	if err := b.Add([]sandboxfault.Fault{{Kind: sandboxfault.Unavailable}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add([]sandboxfault.Fault{{Kind: "explode"}}); !errors.Is(err, sandboxfault.ErrFault) {
+		t.Errorf("Add = %v, want ErrFault", err)
+	}
+	for _, want := range []string{sandboxfault.Late, sandboxfault.Unavailable, sandboxfault.Unavailable} {
+		if got := b.Pick(sandboxfault.CallSubmit, ""); got != want {
+			t.Errorf("Pick = %q, want %q", got, want)
+		}
+	}
+	if on := b.Active(); len(on) != 2 || stops != 1 {
+		t.Errorf("on are %v; told of stops %d times", on, stops)
 	}
 }
 

@@ -92,3 +92,11 @@ func find(kind string) (definition, bool) {
 	}
 	return definition{}, false
 }
+
+// kinds are the names of all kinds, in the order in which they are shown.
+func kinds() (names []string) {
+	for _, d := range definitions {
+		names = append(names, d.kind)
+	}
+	return names
+}

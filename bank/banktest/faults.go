@@ -1,0 +1,113 @@
+package banktest
+
+import "net/http"
+
+// Kind is what can go wrong. A world refuses one that it doesn't know, and says which there are.
+type Kind string
+
+// Kinds that every neighbour of the gateway obeys.
+const (
+	Stop           Kind = "stop"             // connections are refused until the fault is cleared
+	HangBefore     Kind = "hang_before"      // silence: no effect, and never an answer
+	EffectThenHang Kind = "effect_then_hang" // the call has its effect, and never an answer
+	Unavailable    Kind = "unavailable"      // 503, no effect
+)
+
+// Kinds of the government core alone. The call has its effect.
+const (
+	Late              Kind = "late"               // answered up to 3 s later
+	ResetMidAnswer    Kind = "reset_mid_answer"   // the connection breaks in the middle of the answer
+	SlowBody          Kind = "slow_body"          // the answer drips over up to 3 s
+	Malformed         Kind = "malformed"          // the answer is cut short
+	BadSignature      Kind = "bad_signature"      // the answer's signature is wrong or missing
+	StaleStatus       Kind = "stale_status"       // a status answer tells what was true before the last change
+	UnknownState      Kind = "unknown_state"      // an answer carries a state that no page documents
+	RejectedLater     Kind = "rejected_later"     // accepted as pending, and later rejected
+	ShuffledFields    Kind = "shuffled_fields"    // the fields of an answer come in another order
+	UnknownFields     Kind = "unknown_fields"     // an answer carries fields that no page documents
+	DuplicateCallback Kind = "duplicate_callback" // a callback is delivered twice
+	LateCallback      Kind = "late_callback"      // a callback is delivered up to 10 s late
+)
+
+// A FaultOption narrows a fault down: a [Call], a [User], a [Count], a [Rate].
+type FaultOption interface {
+	// narrow reports whether the option means something.
+	narrow(f *fault) bool
+}
+
+// Call makes a fault happen to one kind of call alone.
+type Call string
+
+// Calls of the gateway to its neighbours, and the one that it gets.
+const (
+	OnSubmit   Call = "submit"   // to the core: a refund
+	OnStatus   Call = "status"   // to the core: what became of a refund
+	OnInquiry  Call = "inquiry"  // to the core: balances, requests
+	OnList     Call = "list"     // to the core: the refunds of a day
+	OnReturn   Call = "return"   // to the core: taking money back
+	OnCallback Call = "callback" // of the core to the gateway
+	OnCustomer Call = "customer" // to the bank: customers and staff
+	OnCredit   Call = "credit"   // to the bank: crediting an account
+	OnSMS      Call = "sms"      // to the phone
+)
+
+func (c Call) narrow(f *fault) bool { f.Match.Call = string(c); return c != "" }
+
+// User makes a fault happen to one person's calls alone.
+type User string
+
+func (u User) narrow(f *fault) bool { f.Match.User = string(u); return u != "" }
+
+// Count makes a fault happen to the next so many matching calls, one at least.
+type Count int
+
+func (n Count) narrow(f *fault) bool { f.Count = int(n); return n > 0 }
+
+// Rate makes a fault happen to that share of the matching calls, above 0 and at most 1.
+type Rate float64
+
+func (r Rate) narrow(f *fault) bool { f.Rate = float64(r); return r > 0 }
+
+// fault is one as the control listener takes it.
+type fault struct {
+	Kind  Kind    `json:"kind"`
+	Rate  float64 `json:"rate,omitempty"`
+	Count int     `json:"count,omitempty"`
+	Match struct {
+		User string `json:"user,omitempty"`
+		Call string `json:"call,omitempty"`
+	} `json:"match"`
+}
+
+// Fault switches a fault on, beside those that are on already: until ClearFaults unless an option says otherwise. A kind,
+// call or user that there isn't, or a kind that doesn't happen to that call, fails the test at once.
+func (w *World) Fault(kind Kind, options ...FaultOption) {
+	w.t.Helper()
+	f := fault{Kind: kind}
+	for _, o := range options {
+		if !o.narrow(&f) {
+			w.t.Fatalf("%T(%v) narrows %s down to nothing", o, o, kind)
+		}
+	}
+	if f.Match.User != "" {
+		w.person(f.Match.User) // a fault of nobody's would never happen, and a test that waits for it would be green
+	}
+	w.faulty.Store(true)
+	w.control(http.MethodPost, "/faults", []fault{f}, nil)
+}
+
+// ClearFaults switches all faults off.
+func (w *World) ClearFaults() {
+	w.t.Helper()
+	w.control(http.MethodDelete, "/faults", nil, nil)
+}
+
+// leave takes the faults of this test away from a world that goes on without it.
+func (w *World) leave() {
+	if !w.faulty.Load() {
+		return
+	}
+	if _, err := w.send(http.MethodDelete, w.urls.Control+"/faults", nil, nil); err != nil {
+		w.t.Logf("faults may be on still: %v", err)
+	}
+}
