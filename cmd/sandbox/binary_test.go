@@ -37,8 +37,7 @@ func killedAfterConfirm(t *testing.T, wait func(*walk)) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	dir := t.TempDir()
-	first := launch(t, program, "-polite", "-data", dir, "-gateway", "127.0.0.1:0", "-ops", "127.0.0.1:0",
-		"-core", "127.0.0.1:0", "-bank", "127.0.0.1:0", "-control", "127.0.0.1:0")
+	first := launch(t, program, "-polite", "-data", dir, "-free-ports")
 
 	var told bytes.Buffer
 	w := &walk{ctx: t.Context(), out: &told, urls: first.urls}

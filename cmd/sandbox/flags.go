@@ -25,29 +25,33 @@ const off = "off"
 // parse reads the command line and, for what doesn't belong on one, the environment.
 func parse(args []string, stderr io.Writer) (command, error) {
 	var (
-		c       command
-		verbose bool
+		c                  command
+		verbose, freePorts bool
 	)
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.Gateway, "gateway", "127.0.0.1:8080", `address of the channel API; "off" starts the stand-ins alone, for a gateway of your own`)
-	flags.StringVar(&c.Ops, "ops", "127.0.0.1:9090", "address of the ops listener")
-	flags.StringVar(&c.Core, "core", "127.0.0.1:8081", "address of the government core")
-	flags.StringVar(&c.Bank, "bank", "127.0.0.1:8082", "address of the bank and its issuer")
-	flags.StringVar(&c.Control, "control", "127.0.0.1:8083", "address of the control listener: phone, faults, referee")
-	flags.StringVar(&c.DatabaseURL, "database-url", "", "PostgreSQL to use instead of the embedded database (or $"+databaseVariable+"): in a fresh\n"+
-		"schema, or with -data in one that is kept. With -gateway off your gateway's own, as its owner")
-	flags.StringVar(&c.RedisURL, "redis-url", "", "Redis to use instead of the embedded one (or $"+redisVariable+"); /n at its end is the logical database.\n"+
-		"With -gateway off your gateway's own")
-	flags.StringVar(&c.Callback, "callback", "", "with -gateway off: where the core's callbacks go, e.g. http://127.0.0.1:8080/core/callbacks (default nowhere)")
-	flags.StringVar(&c.WriteConfig, "write-config", "", "with -gateway off: write a configuration for your gateway to this file, secrets beside it")
-	flags.StringVar(&c.Dir, "data", "", "folder that keeps everything (default: a fresh temporary one)")
-	flags.Uint64Var(&c.Seed, "seed", 1, "of all that is random in the stand-ins")
-	flags.BoolVar(&c.Polite, "polite", false, "no random faults; refunds settle within 2 s")
-	flags.IntVar(&c.Crowd, "crowd", 0, "this many more customers, c00001 and so on")
-	flags.BoolVar(&c.walk, "walk", false, "walk the path of a refund once, then exit (ports are picked unless given)")
-	flags.BoolVar(&c.printJSON, "print-json", false, "one line of JSON with the addresses on stdout, all else on stderr")
-	flags.BoolVar(&verbose, "v", false, "show the gateway's log")
+	flags.Usage = func() { usage(stderr, flags) }
+	flags.StringVar(&c.Gateway, "gateway", "127.0.0.1:8080", "the channel API, at this `address`; \"off\" leaves it out")
+	flags.StringVar(&c.Ops, "ops", "127.0.0.1:9090", "health, metrics and operators, at this `address`")
+	flags.StringVar(&c.Core, "core", "127.0.0.1:8081", "the government core and its portal, at this `address`")
+	flags.StringVar(&c.Bank, "bank", "127.0.0.1:8082", "the bank and its OpenID Connect issuer, at this `address`")
+	flags.StringVar(&c.Control, "control", "127.0.0.1:8083", "the phone, the faults and the referee, at this `address`")
+	flags.BoolVar(&freePorts, "free-ports", false, "a free port of 127.0.0.1 for every address that isn't given")
+	flags.StringVar(&c.DatabaseURL, "database-url", "", "the `URL` of a PostgreSQL to use instead of the embedded database (or "+databaseVariable+"): in\n"+
+		"a fresh schema, or with -data in one that is kept")
+	flags.StringVar(&c.RedisURL, "redis-url", "", "the `URL` of a Redis to use instead of the embedded one (or "+redisVariable+"); /n at its end\n"+
+		"is the logical database")
+	flags.StringVar(&c.Callback, "callback", "", "the `URL` at which your gateway takes the core's callbacks, e.g.\n"+
+		"http://127.0.0.1:8080/core/callbacks; without it there are none")
+	flags.StringVar(&c.WriteConfig, "write-config", "", "write a configuration for your gateway to this `file`, secrets beside it")
+	flags.StringVar(&c.Dir, "data", "", "keep everything in this `folder`, and go on with what is in it")
+	flags.Uint64Var(&c.Seed, "seed", 1, "the `number` from which all that is random in the stand-ins is drawn")
+	flags.BoolVar(&c.Polite, "polite", false, "nothing goes wrong of its own accord; refunds settle within 2 s")
+	flags.IntVar(&c.Crowd, "crowd", 0, "this `many` more customers, c00001 and so on")
+	flags.BoolVar(&c.walk, "walk", false, "walk the path of a refund once, then exit; as with -free-ports")
+	flags.BoolVar(&c.printJSON, "print-json", false, "print one line on stdout, {\"gateway\":\"http://…\",\"ops\":…,\"core\":…,\"bank\":…,\"control\":…},\n"+
+		"once everything answers; all else goes to stderr")
+	flags.BoolVar(&verbose, "v", false, "show the gateway's log, on stderr")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
@@ -58,7 +62,7 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	if verbose {
 		c.Log = slog.New(slog.NewJSONHandler(stderr, nil))
 	}
-	if c.walk {
+	if c.walk || freePorts {
 		c.pickPorts(flags)
 	}
 	return c, errors.Join(
@@ -79,10 +83,13 @@ func (c *command) turnOff() error {
 	return nil
 }
 
-// pickPorts lets a walk run beside a sandbox that is up already: addresses that nobody asked for become free ones.
+// pickPorts lets a sandbox run beside one that is up already: addresses that nobody asked for become free ones.
 func (c *command) pickPorts(flags *flag.FlagSet) {
 	addresses := map[string]*string{
 		"gateway": &c.Gateway, "ops": &c.Ops, "core": &c.Core, "bank": &c.Bank, "control": &c.Control,
+	}
+	if c.Gateway == off {
+		delete(addresses, "ops") // which is your gateway's, and goes into its configuration
 	}
 	flags.Visit(func(f *flag.Flag) { delete(addresses, f.Name) })
 	for _, address := range addresses {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/internal/sandbox"
 )
@@ -84,16 +85,51 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// TestHelp: every flag is told of, once, in lines that a terminal holds.
 func TestHelp(t *testing.T) {
-	var stderr bytes.Buffer
-	if err := run(t.Context(), []string{"-h"}, io.Discard, &stderr); !errors.Is(err, flag.ErrHelp) {
-		t.Fatalf("-h ends with %v", err)
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, &stdout, &stderr); !errors.Is(err, flag.ErrHelp) || stdout.Len() > 0 {
+		t.Fatalf("-h ends with %v and %q on stdout", err, stdout.String())
 	}
-	for _, name := range []string{"gateway", "ops", "core", "bank", "control", "data", "seed", "polite", "crowd", "walk", "print-json",
-		"database-url", "redis-url", "callback", "write-config"} {
-		if !strings.Contains(stderr.String(), "-"+name) {
-			t.Errorf("-h doesn't tell of -%s", name)
+	told := map[string]int{}
+	for line := range strings.Lines(stderr.String()) {
+		if name, found := strings.CutPrefix(line, "  -"); found {
+			told[strings.Fields(name)[0]]++
 		}
+		if n := utf8.RuneCountInString(line); n > 120 {
+			t.Errorf("a line of %d: %s", n, line)
+		}
+	}
+	for name := range strings.FieldsSeq("gateway ops core bank control free-ports data seed polite crowd walk print-json v " +
+		"database-url redis-url callback write-config") {
+		if told[name] != 1 {
+			t.Errorf("-h tells %d times of -%s", told[name], name)
+		}
+		delete(told, name)
+	}
+	if len(told) > 0 {
+		t.Errorf("-h tells of %v: is there a flag of that name?", told)
+	}
+}
+
+// TestFreePorts: addresses that nobody asked for are free ones; one that was asked for is taken.
+func TestFreePorts(t *testing.T) {
+	const usual = "127.0.0.1:8080 127.0.0.1:9090 127.0.0.1:8081 127.0.0.1:8082 127.0.0.1:8083"
+	c, err := parse([]string{"-free-ports", "-bank", "127.0.0.1:7"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join([]string{c.Gateway, c.Ops, c.Core, c.Bank, c.Control}, " "); got != "127.0.0.1:0 127.0.0.1:0 127.0.0.1:0 127.0.0.1:7 127.0.0.1:0" {
+		t.Errorf("the addresses are %s", got)
+	}
+	if c, err = parse(nil, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join([]string{c.Gateway, c.Ops, c.Core, c.Bank, c.Control}, " "); got != usual {
+		t.Errorf("the usual addresses are %s", got)
+	}
+	if c, err = parse([]string{"-free-ports", "-gateway", "off"}, io.Discard); err != nil || !c.GatewayOff || c.Ops != "127.0.0.1:9090" {
+		t.Errorf("without a gateway it says %v, and the ops listener is at %s", err, c.Ops)
 	}
 }
 
@@ -111,12 +147,8 @@ func begin(t *testing.T, args ...string) *running {
 	r := &running{stderr: new(bytes.Buffer)}
 	out, stdout := io.Pipe()
 	done := make(chan error, 1)
-	all := []string{"-print-json"}
-	for _, name := range []string{"gateway", "ops", "core", "bank", "control"} {
-		all = append(all, "-"+name, "127.0.0.1:0")
-	}
 	go func() {
-		err := run(ctx, append(all, args...), stdout, r.stderr)
+		err := run(ctx, append([]string{"-print-json", "-free-ports"}, args...), stdout, r.stderr)
 		stdout.CloseWithError(io.EOF)
 		done <- err
 	}()
