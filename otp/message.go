@@ -55,16 +55,34 @@ func (c Code) MarshalText() ([]byte, error) { return []byte(maskedCode), nil }
 type Kind string
 
 const (
-	CodeForProfile   Kind = "code_for_profile"    // Code
-	CodeForRefund    Kind = "code_for_refund"     // Code, Amount, Service, AccountTail
-	RefundCompleted  Kind = "refund_completed"    // Amount, AccountTail, Sector, Service, At
-	RefundAccepted   Kind = "refund_accepted"     // Amount, Reference, PromisedBy
-	AboutToBeBlocked Kind = "about_to_be_blocked" // nothing: one more wrong code closes the door until a branch opens it
+	CodeForProfile       Kind = "code_for_profile"        // Code
+	CodeForRefund        Kind = "code_for_refund"         // Code, Amount, Service, AccountTail
+	CodeForCounter       Kind = "code_for_counter"        // Code, Branch: typed by the customer on the teller's keypad, as the next
+	CodeForCounterRefund Kind = "code_for_counter_refund" // Code, Branch, Amount, Service, AccountTail
+	RefundCompleted      Kind = "refund_completed"        // Amount, AccountTail, Sector, Service, At
+	RefundAccepted       Kind = "refund_accepted"         // Amount, Reference, PromisedBy
+	AboutToBeBlocked     Kind = "about_to_be_blocked"     // nothing: one more wrong code closes the door until a branch opens it
 )
 
 // Kinds returns every kind of message.
 func Kinds() []Kind {
-	return []Kind{CodeForProfile, CodeForRefund, RefundCompleted, RefundAccepted, AboutToBeBlocked}
+	return []Kind{
+		CodeForProfile, CodeForRefund, CodeForCounter, CodeForCounterRefund, RefundCompleted, RefundAccepted, AboutToBeBlocked,
+	}
+}
+
+// kindOf is the message that a code for the purpose comes in, by where the customer is to type it.
+func kindOf(p Purpose, branch string) Kind {
+	switch {
+	case p == Refund && branch != "":
+		return CodeForCounterRefund
+	case p == Refund:
+		return CodeForRefund
+	case branch != "":
+		return CodeForCounter
+	default:
+		return CodeForProfile
+	}
 }
 
 // Message is what an SMS says, without its words: a sender renders it. Beside
@@ -80,6 +98,7 @@ type Message struct {
 	Service     moi.Name
 	Sector      moi.Name // the government entity that SAMA wants named
 	AccountTail string   // "*0001"
+	Branch      string   // of the counter at which the customer types the code; empty online
 	Reference   string   // the refund's reference, "RF…"
 	At          time.Time
 	PromisedBy  saudi.Date

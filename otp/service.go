@@ -224,10 +224,7 @@ func (s *Service) deliver(
 		return Challenge{}, s.notStored(ctx, at, b.customer, smsID, err)
 	}
 
-	m.Code, m.At, m.Kind = code, at, CodeForProfile
-	if b.purpose == Refund {
-		m.Kind = CodeForRefund
-	}
+	m.Code, m.At, m.Kind = code, at, kindOf(b.purpose, m.Branch)
 	if err := s.send(ctx, smsID, to, m); errors.Is(err, ErrNotSent) {
 		s.void(ctx, at, b, next, smsID)
 		return Challenge{}, fmt.Errorf("%w: %w", ErrSMS, err)

@@ -27,7 +27,11 @@ type Brand struct {
 	// when empty.
 	Channel moi.Name
 
-	// WebOTPHost, when set, ends each code's message with the line by which a
+	// Bank is what messages call the bank at whose counter a customer stands; the
+	// name that they come from when empty.
+	Bank string
+
+	// WebOTPHost, when set, ends each online code's message with the line by which a
 	// browser offers the code to this site alone. Leave it empty where customers
 	// must type a code by hand, as in the Kingdom.
 	WebOTPHost string
@@ -69,6 +73,23 @@ func arabic(m otp.Message, brand Brand) []string {
 			"الخدمة:" + inArabic(m.Service),
 			"الى:" + line(m.AccountTail),
 			"لا تشاركه مع أحد",
+		}
+	case otp.CodeForCounter:
+		return []string{
+			"رمز مؤقت:" + m.Code.Reveal(),
+			"لـ:عرض مدفوعاتك الحكومية",
+			line(brand.Bank) + " فرع " + line(m.Branch),
+			"اكتبه بنفسك بلوحة الأرقام ولا تشاركه مع أحد",
+		}
+	case otp.CodeForCounterRefund:
+		return []string{
+			"رمز مؤقت:" + m.Code.Reveal(),
+			"لـ:استرداد مدفوعات حكومية",
+			"المبلغ:SAR " + m.Amount.String(),
+			"الخدمة:" + inArabic(m.Service),
+			"الى:" + line(m.AccountTail),
+			line(brand.Bank) + " فرع " + line(m.Branch),
+			"اكتبه بنفسك بلوحة الأرقام",
 		}
 	case otp.RefundCompleted:
 		return []string{
@@ -114,6 +135,23 @@ func english(m otp.Message, brand Brand) []string {
 			"Service:" + inEnglish(m.Service),
 			"To acct:" + line(m.AccountTail),
 			keepIt,
+		}
+	case otp.CodeForCounter:
+		return []string{
+			"Temp code:" + m.Code.Reveal(),
+			"For:Viewing your government payments",
+			"At:" + line(brand.Bank) + " branch " + line(m.Branch),
+			"Type it on the keypad yourself. Do not tell anyone, including bank staff.",
+		}
+	case otp.CodeForCounterRefund:
+		return []string{
+			"Temp code:" + m.Code.Reveal(),
+			"For:Government payment refund",
+			"Amount:SAR " + m.Amount.String(),
+			"Service:" + inEnglish(m.Service),
+			"To acct:" + line(m.AccountTail),
+			"At:" + line(brand.Bank) + " branch " + line(m.Branch),
+			"Type it on the keypad; tell nobody.",
 		}
 	case otp.RefundCompleted:
 		return []string{

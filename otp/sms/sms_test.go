@@ -47,7 +47,7 @@ func sample(kind otp.Kind, language otp.Language) otp.Message {
 		Kind: kind, Language: language, Code: "482915", Amount: 20000,
 		Service:     moi.Name{AR: "تجديد إقامة", EN: "Renew Iqama"},
 		Sector:      moi.Name{AR: "خدمات المقيمين", EN: "Resident Services"},
-		AccountTail: "*0001", Reference: "RFK5EWJTN6GVB8STYT",
+		AccountTail: "*0001", Reference: "RFK5EWJTN6GVB8STYT", Branch: "101",
 		At:         time.Date(2026, 3, 8, 6, 10, 0, 0, time.UTC),
 		PromisedBy: saudi.Date{Year: 2026, Month: time.March, Day: 10},
 	}
@@ -73,6 +73,18 @@ func TestTemplates(t *testing.T) {
 		{otp.CodeForRefund, otp.English, "",
 			"Temp code:482915\nFor:Government payment refund\nAmount:SAR 200.00\nService:Renew Iqama\nTo acct:*0001\nDo not share this code with anyone, including bank staff.",
 			sms.Size{Encoding: sms.GSM7, Units: 156, Parts: 1}},
+		{otp.CodeForCounter, otp.Arabic, "bank.example",
+			"رمز مؤقت:482915\nلـ:عرض مدفوعاتك الحكومية\nIstirdad فرع 101\nاكتبه بنفسك بلوحة الأرقام ولا تشاركه مع أحد",
+			sms.Size{Encoding: sms.UCS2, Units: 101, Parts: 2}},
+		{otp.CodeForCounter, otp.English, "bank.example",
+			"Temp code:482915\nFor:Viewing your government payments\nAt:Istirdad branch 101\nType it on the keypad yourself. Do not tell anyone, including bank staff.",
+			sms.Size{Encoding: sms.GSM7, Units: 150, Parts: 1}},
+		{otp.CodeForCounterRefund, otp.Arabic, "bank.example",
+			"رمز مؤقت:482915\nلـ:استرداد مدفوعات حكومية\nالمبلغ:SAR 200.00\nالخدمة:تجديد إقامة\nالى:*0001\nIstirdad فرع 101\nاكتبه بنفسك بلوحة الأرقام",
+			sms.Size{Encoding: sms.UCS2, Units: 131, Parts: 2}},
+		{otp.CodeForCounterRefund, otp.English, "bank.example",
+			"Temp code:482915\nFor:Government payment refund\nAmount:SAR 200.00\nService:Renew Iqama\nTo acct:*0001\nAt:Istirdad branch 101\nType it on the keypad; tell nobody.",
+			sms.Size{Encoding: sms.GSM7, Units: 157, Parts: 1}},
 		{otp.RefundCompleted, otp.Arabic, "",
 			"استرجاع مدفوعات وزارة الداخلية\nمبلغ:SAR 200.00\nالى:*0001\nالجهة:خدمات المقيمين\nالخدمة:تجديد إقامة\nفي:26-03-08 09:10",
 			sms.Size{Encoding: sms.UCS2, Units: 114, Parts: 2}},
@@ -83,7 +95,7 @@ func TestTemplates(t *testing.T) {
 			"طلب استرداد مدفوعات حكومية\nالحالة:قيد المعالجة\nمبلغ:SAR 200.00\nالمرجع:RFK5EWJTN6GVB8STYT\nالموعد المتوقع:26-03-10",
 			sms.Size{Encoding: sms.UCS2, Units: 112, Parts: 2}},
 	} {
-		got := sms.Render(sample(v.kind, v.language), sms.Brand{WebOTPHost: v.host})
+		got := sms.Render(sample(v.kind, v.language), sms.Brand{Bank: "Istirdad", WebOTPHost: v.host})
 		if got != v.text {
 			t.Errorf("%s %s:\n%s\nwant\n%s", v.kind, v.language, got, v.text)
 		}
@@ -102,7 +114,7 @@ func TestComplete(t *testing.T) {
 			otp.Arabic:  {Encoding: sms.UCS2, Parts: 2},
 			otp.English: {Encoding: sms.GSM7, Parts: 1},
 		} {
-			text := sms.Render(sample(kind, language), sms.Brand{})
+			text := sms.Render(sample(kind, language), sms.Brand{Bank: "Istirdad"})
 			size := sms.Measure(text)
 			if text == "" || size.Encoding != want.Encoding || size.Parts > want.Parts {
 				t.Errorf("%s %s is %+v:\n%s", kind, language, size, text)
@@ -115,7 +127,7 @@ func TestComplete(t *testing.T) {
 		if texts[otp.Arabic] == texts[otp.English] {
 			t.Errorf("%s says the same in both languages", kind)
 		}
-		if fallback := sms.Render(sample(kind, "fr"), sms.Brand{}); fallback != texts[otp.Arabic] {
+		if fallback := sms.Render(sample(kind, "fr"), sms.Brand{Bank: "Istirdad"}); fallback != texts[otp.Arabic] {
 			t.Errorf("%s: an unknown language is not Arabic", kind)
 		}
 	}
@@ -124,8 +136,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// Only codes end with the line for browsers.
-func TestWebOTPLineOnlyForCodes(t *testing.T) {
+// Only codes that are typed into a browser of the customer's end with its line.
+func TestWebOTPLineOnlyForOnlineCodes(t *testing.T) {
 	for _, kind := range otp.Kinds() {
 		isCode := kind == otp.CodeForProfile || kind == otp.CodeForRefund
 		text := sms.Render(sample(kind, otp.English), sms.Brand{WebOTPHost: "bank.example"})
@@ -142,6 +154,20 @@ func TestChannelName(t *testing.T) {
 	}
 }
 
+// At a counter a code says where, and who is to type it.
+func TestCounterCodesSayWhere(t *testing.T) {
+	for _, kind := range []otp.Kind{otp.CodeForCounter, otp.CodeForCounterRefund} {
+		for language, keypad := range map[otp.Language]string{otp.Arabic: "لوحة الأرقام", otp.English: "keypad"} {
+			text := sms.Render(sample(kind, language), sms.Brand{Bank: "Istirdad"})
+			for _, want := range []string{"Istirdad", "101", keypad} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s %s doesn't say %q:\n%s", kind, language, want, text)
+				}
+			}
+		}
+	}
+}
+
 func FuzzRender(f *testing.F) {
 	f.Add("تجديد إقامة", "Renew Iqama", "*0001", "RFK5EWJTN6GVB8STYT", int64(20000))
 	f.Add("a\n@evil.example #000000", "b\r\n\u2028\u2029\u0085", "\u202e1000*", "\x00\xff", int64(-1))
@@ -152,14 +178,14 @@ func FuzzRender(f *testing.F) {
 				m := sample(kind, language)
 				lines := strings.Count(sms.Render(m, sms.Brand{}), "\n")
 				m.Service, m.Sector = moi.Name{AR: ar, EN: en}, moi.Name{AR: en, EN: ar}
-				m.AccountTail, m.Reference = tail, reference
-				text := sms.Render(m, sms.Brand{})
+				m.AccountTail, m.Reference, m.Branch = tail, reference, ar
+				text := sms.Render(m, sms.Brand{Bank: en})
 				switch first, _, _ := strings.Cut(text, "\n"); {
 				case !utf8.ValidString(text):
 					t.Fatalf("%s %s is not UTF-8: %q", kind, language, text)
 				case strings.Count(text, "\n") != lines || strings.ContainsAny(text, "\r\u2028\u2029\u0085\x00\u202e\u2066"):
 					t.Fatalf("%s %s has lines of its own: %q", kind, language, text)
-				case (kind == otp.CodeForProfile || kind == otp.CodeForRefund) && !strings.HasSuffix(first, ":482915"):
+				case strings.HasPrefix(string(kind), "code_for") && !strings.HasSuffix(first, ":482915"):
 					t.Fatalf("%s %s does not begin with the code: %q", kind, language, text)
 				}
 				if size := sms.Measure(text); size.Units < utf8.RuneCountInString(text) || size.Parts < 1 || size.Parts > 8 {

@@ -87,6 +87,7 @@ func New(c Config) (*Route, error) {
 	if c.Observe == nil {
 		c.Observe = func(string, string, time.Duration) {}
 	}
+	c.Brand.Bank = cmp.Or(c.Brand.Bank, c.Sender)
 	return &Route{
 		config: c,
 		http: outbound.New(outbound.Config{
