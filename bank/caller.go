@@ -18,7 +18,7 @@ const (
 	ScopeOperator Scope = "operator"
 )
 
-// Caller is who calls, as a verified token says. The zero Caller may do nothing.
+// Caller is who calls, as a verified token says, and for whom. The zero Caller may do nothing.
 type Caller struct {
 	Subject  string // sub: the customer's id, or the login of staff
 	Session  string // sid: never empty in a verified token
@@ -28,10 +28,17 @@ type Caller struct {
 	Branch   string // staff
 	Expires  time.Time
 	Trace    string // W3C traceparent of the call, not of the token; empty: none
+
+	// assisted is the session in which a teller speaks for the customer before them, and Path.Assisted alone sets it.
+	// Nil: the caller speaks for themselves.
+	assisted *AssistedSession
 }
 
 // Has reports whether the token carries the scope.
 func (c Caller) Has(s Scope) bool { return slices.Contains(c.Scopes, s) }
+
+// Customer is whom the caller speaks for. Steps of the path are about this customer, whoever calls.
+func (c Caller) Customer() string { return c.Holder().Customer }
 
 // Holder is whom a proof, a preview or a key belongs to: one customer in one session.
 type Holder struct {
@@ -39,12 +46,38 @@ type Holder struct {
 	Session  string
 }
 
-// Holder is the customer and session that a customer's own token speaks for.
-func (c Caller) Holder() Holder { return Holder{Customer: c.Subject, Session: c.Session} }
-
-func (c Caller) origin() gateway.Origin {
-	return gateway.Origin{
-		Customer: c.Subject, Session: c.Session, Client: c.Client, Channel: gateway.Online,
-		Employee: c.Employee, Branch: c.Branch,
+// Holder is the customer whom the caller speaks for, in the session in which they do.
+func (c Caller) Holder() Holder {
+	if c.assisted != nil {
+		return Holder{Customer: c.assisted.Customer, Session: c.assisted.ID}
 	}
+	return Holder{Customer: c.Subject, Session: c.Session}
+}
+
+// desk is where a teller works.
+func (c Caller) desk() Desk { return Desk{Login: c.Subject, Session: c.Session} }
+
+// awaits reports whether the customer before the teller hasn't proved yet that they are there.
+func (c Caller) awaits() bool { return c.assisted != nil && !c.assisted.Verified }
+
+// identityChecked reports whether the customer before the teller can't be sent a code and showed who they are instead.
+func (c Caller) identityChecked() bool { return c.assisted != nil && c.assisted.Challenge == "" }
+
+// Proven returns ErrNoProof to a teller until the customer before them has proved that they are there. Only the resend
+// of the code that they wait for goes on without.
+func (c Caller) Proven() error {
+	if c.awaits() {
+		return ErrNoProof
+	}
+	return nil
+}
+
+// origin is where what the caller asks for comes from.
+func (c Caller) origin() gateway.Origin {
+	h := c.Holder()
+	o := gateway.Origin{Customer: h.Customer, Session: h.Session, Client: c.Client, Channel: gateway.Online}
+	if c.assisted != nil {
+		o.Channel, o.Teller, o.Employee, o.Branch = gateway.Counter, c.Subject, c.Employee, c.Branch
+	}
+	return o
 }

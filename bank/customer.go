@@ -50,10 +50,22 @@ func (c Customer) account(iban saudi.IBAN) (Account, bool) {
 	return Account{}, false
 }
 
-// Directory is the bank's record of its customers. It returns ErrNotFound when the bank knows no such customer, and
-// any other error when it couldn't be asked.
+// Staff is the bank's record of one of its own people.
+type Staff struct {
+	Employee string // the person; several logins may be one
+	Name     moi.Name
+	Branch   string
+	// Barred are the ID numbers of those whom they may not serve: their own and their relatives'.
+	Barred []saudi.Party
+}
+
+// Directory is the bank's record of its customers and its staff. It returns ErrNotFound when the bank knows no such
+// person, and any other error when it couldn't be asked.
 type Directory interface {
 	Customer(ctx context.Context, id string) (Customer, error)
+	// Find returns the customer who has this national ID or iqama.
+	Find(ctx context.Context, identity saudi.Party) (Customer, error)
+	Staff(ctx context.Context, employee string) (Staff, error)
 }
 
 // ErrNotFound: there is no such thing, or it is somebody else's. The two are never told apart.

@@ -34,10 +34,122 @@ func (t *trouble) at(ctx context.Context, method string) error {
 	return ctx.Err()
 }
 
-// directory is a bank with these customers.
+// directory is a bank with these customers and these staff.
 type directory struct {
 	*trouble
 	customers map[string]bank.Customer
+	staff     map[string]bank.Staff
+}
+
+func (d *directory) Find(ctx context.Context, identity saudi.Party) (bank.Customer, error) {
+	if err := d.at(ctx, "Find"); err != nil {
+		return bank.Customer{}, err
+	}
+	for _, c := range d.customers {
+		if c.Identity == identity {
+			return c, nil
+		}
+	}
+	return bank.Customer{}, bank.ErrNotFound
+}
+
+func (d *directory) Staff(ctx context.Context, employee string) (bank.Staff, error) {
+	if err := d.at(ctx, "Staff"); err != nil {
+		return bank.Staff{}, err
+	}
+	s, ok := d.staff[employee]
+	if !ok {
+		return bank.Staff{}, bank.ErrNotFound
+	}
+	return s, nil
+}
+
+// lookups is the record of look-ups, in memory.
+type lookups struct {
+	*trouble
+	all []bank.Lookup
+}
+
+func (l *lookups) RecordLookup(ctx context.Context, looked bank.Lookup, most int) error {
+	if err := l.at(ctx, "RecordLookup"); err != nil {
+		return err
+	}
+	before := 0
+	for _, other := range l.all {
+		if other.Employee == looked.Employee && saudi.DateOf(other.At) == saudi.DateOf(looked.At) {
+			before++
+		}
+	}
+	if before >= most {
+		return bank.ErrTooManyLookups
+	}
+	l.all = append(l.all, looked)
+	return nil
+}
+
+// counter keeps assisted sessions, in memory.
+type counter struct {
+	*trouble
+	sessions map[string]*visit
+}
+
+type visit struct {
+	bank.AssistedSession
+	idle time.Time
+}
+
+func (c *counter) find(d bank.Desk, id string) (*visit, error) {
+	v, now := c.sessions[id], time.Now()
+	if v == nil || v.Desk != d || !now.Before(v.idle) || !now.Before(v.Ends) {
+		return nil, bank.ErrNotFound
+	}
+	v.idle = now.Add(bank.AssistedIdle)
+	return v, nil
+}
+
+func (c *counter) Open(ctx context.Context, s bank.AssistedSession) error {
+	if err := c.at(ctx, "Open"); err != nil {
+		return err
+	}
+	c.sessions[s.ID] = &visit{s, time.Now().Add(bank.AssistedIdle)}
+	return nil
+}
+
+func (c *counter) Use(ctx context.Context, d bank.Desk, id string) (bank.AssistedSession, error) {
+	if err := c.at(ctx, "Use"); err != nil {
+		return bank.AssistedSession{}, err
+	}
+	v, err := c.find(d, id)
+	if err != nil {
+		return bank.AssistedSession{}, err
+	}
+	return v.AssistedSession, nil
+}
+
+func (c *counter) Verify(ctx context.Context, d bank.Desk, id string) (time.Time, error) {
+	if err := c.at(ctx, "VerifyAssisted"); err != nil {
+		return time.Time{}, err
+	}
+	v, err := c.find(d, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	v.Verified = true
+	if v.Ends.Before(v.idle) {
+		return v.Ends, nil
+	}
+	return v.idle, nil
+}
+
+func (c *counter) End(ctx context.Context, d bank.Desk, id string) error {
+	if err := c.at(ctx, "End"); err != nil {
+		return err
+	}
+	if _, err := c.find(d, id); err != nil {
+		return err
+	}
+	delete(c.sessions, id)
+	return nil
 }
 
 func (d *directory) Customer(ctx context.Context, id string) (bank.Customer, error) {

@@ -19,7 +19,9 @@ type Terms struct {
 	Calendar         saudi.Calendar // holidays and cut-off
 	PromiseDays      int            // working days; the customer is told the date
 	ConfirmCodeAbove money.Amount   // a confirm above it needs a code; zero: every confirm
-	OnlineLimit      money.Amount   // of a customer and Riyadh day
+	OnlineLimit      money.Amount   // of a customer and Riyadh day; over all channels, as the next one
+	CounterLimit     money.Amount   // of a customer and Riyadh day, for what they ask at the counter
+	ApproveAbove     money.Amount   // at the counter: a confirm that brings the day above it awaits a second person
 	MobileRest       time.Duration  // how long a changed mobile gets no codes
 }
 
@@ -30,8 +32,10 @@ func (t Terms) Validate() error {
 		return errors.New("the bank code is two digits")
 	case t.PromiseDays < 1:
 		return errors.New("a refund is promised in at least one working day")
-	case t.OnlineLimit <= 0:
-		return errors.New("the online limit must be above zero")
+	case t.OnlineLimit <= 0 || t.CounterLimit <= 0:
+		return errors.New("the limits must be above zero")
+	case t.ApproveAbove <= 0:
+		return errors.New("the amount above which a second person approves must be above zero")
 	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
 		return errors.New("neither an amount nor a time is below zero")
 	}
@@ -43,6 +47,8 @@ type Config struct {
 	Directory Directory
 	Inquiries Inquiries
 	Sessions  Sessions
+	Counter   AssistedSessions
+	Lookups   Lookups
 	Book      Book
 	Codes     *otp.Service
 	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out
@@ -67,11 +73,15 @@ func (p *Path) Profile(ctx context.Context, c Caller) (Customer, error) {
 	if err := p.Proved(ctx, c); err != nil {
 		return Customer{}, err
 	}
-	return p.customer(ctx, c.Subject)
+	return p.customer(ctx, c.Customer())
 }
 
-// Proved is the check by itself: ErrNoProof unless this session entered a code not long ago. A use renews the proof.
+// Proved is the check by itself: ErrNoProof unless this session entered a code not long ago. A use renews the proof. At
+// the counter the assisted session is the proof, and was used on the way here.
 func (p *Path) Proved(ctx context.Context, c Caller) error {
+	if c.assisted != nil {
+		return c.Proven()
+	}
 	return unavailable(p.Sessions.UseProof(ctx, c.Holder()), ErrNoProof)
 }
 

@@ -21,35 +21,24 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	if err := p.Proved(ctx, c); err != nil {
 		return nil, err
 	}
-	customer, err := p.customer(ctx, c.Subject)
+	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return nil, err
 	}
 	totals := map[string]*ServiceTotal{}
-	cursor := ""
-	for range searchPagesMax {
-		requests, next, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, Limit: searchPage, Cursor: cursor})
-		if err != nil { // a cursor that the core won't take back is its doing, not the caller's
-			return nil, unavailable(err, ErrCoreUnavailable)
+	err = p.each(ctx, customer, func(l Listed) {
+		t := totals[l.Service]
+		if t == nil {
+			t = &ServiceTotal{Service: l.Service}
+			totals[l.Service] = t
 		}
-		listed, err := p.list(ctx, customer, requests)
-		if err != nil {
-			return nil, err
+		if l.Refundable() {
+			t.Refundable++
+			t.Total += l.Amount
 		}
-		for _, l := range listed {
-			t := totals[l.Service]
-			if t == nil {
-				t = &ServiceTotal{Service: l.Service}
-				totals[l.Service] = t
-			}
-			if l.Refundable() {
-				t.Refundable++
-				t.Total += l.Amount
-			}
-		}
-		if cursor = next; cursor == "" {
-			break
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	services := make([]ServiceTotal, 0, len(totals))
 	for _, t := range totals {
@@ -57,6 +46,28 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	}
 	slices.SortFunc(services, func(a, b ServiceTotal) int { return strings.Compare(a.Service, b.Service) })
 	return services, nil
+}
+
+// each visits all requests of which the customer is payer or beneficiary, newest first, in as few calls as that takes.
+func (p *Path) each(ctx context.Context, customer Customer, visit func(Listed)) error {
+	cursor := ""
+	for range searchPagesMax {
+		requests, next, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, Limit: searchPage, Cursor: cursor})
+		if err != nil { // a cursor that the core won't take back is its doing, not the caller's
+			return unavailable(err, ErrCoreUnavailable)
+		}
+		listed, err := p.list(ctx, customer, requests)
+		if err != nil {
+			return err
+		}
+		for _, l := range listed {
+			visit(l)
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return nil
 }
 
 // Requests are step 7: the caller's requests of one service, newest first, each with the reason why it can't come back
@@ -69,11 +80,11 @@ func (p *Path) Requests(ctx context.Context, c Caller, service string, page Page
 	if err != nil {
 		return nil, "", ErrUnknownService
 	}
-	customer, err := p.customer(ctx, c.Subject)
+	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return nil, "", err
 	}
-	scope := []byte("requests\x00" + c.Subject + "\x00" + code)
+	scope := []byte("requests\x00" + c.Customer() + "\x00" + code)
 	search := Search{Party: customer.Identity, Service: code, Limit: page.Limit}
 	if page.Cursor != "" {
 		if search.Cursor, err = p.openCursor(page.Cursor, scope); err != nil {

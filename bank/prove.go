@@ -13,10 +13,18 @@ import (
 
 // Challenge is step 4: a code goes to the customer's own phone, for the profile or for one preview.
 func (p *Path) Challenge(ctx context.Context, c Caller, purpose otp.Purpose, refundID string) (otp.Challenge, error) {
-	customer, err := p.reachable(ctx, c)
+	customer, err := p.customer(ctx, c.Customer())
+	if err == nil {
+		err = p.reachable(customer)
+	}
 	if err != nil {
 		return otp.Challenge{}, err
 	}
+	return p.send(ctx, c, customer, purpose, refundID)
+}
+
+// send issues a code to the customer, whom the caller speaks for.
+func (p *Path) send(ctx context.Context, c Caller, customer Customer, purpose otp.Purpose, refundID string) (otp.Challenge, error) {
 	issue, err := p.issue(ctx, c, purpose, refundID)
 	if err != nil {
 		return otp.Challenge{}, err
@@ -27,11 +35,18 @@ func (p *Path) Challenge(ctx context.Context, c Caller, purpose otp.Purpose, ref
 
 // Resend sends a new code for a live challenge; the old one is dead from then on.
 func (p *Path) Resend(ctx context.Context, c Caller, challengeID string) (otp.Challenge, error) {
-	challenge, err := p.Codes.Find(ctx, c.Subject, c.Session, challengeID)
+	if c.awaits() && challengeID != c.assisted.Challenge {
+		return otp.Challenge{}, ErrNoProof
+	}
+	h := c.Holder()
+	challenge, err := p.Codes.Find(ctx, h.Customer, h.Session, challengeID)
 	if err != nil {
 		return otp.Challenge{}, err
 	}
-	customer, err := p.reachable(ctx, c)
+	customer, err := p.customer(ctx, h.Customer)
+	if err == nil {
+		err = p.reachable(customer)
+	}
 	if err != nil {
 		return otp.Challenge{}, err
 	}
@@ -43,20 +58,25 @@ func (p *Path) Resend(ctx context.Context, c Caller, challengeID string) (otp.Ch
 		return otp.Challenge{}, otp.ErrGone
 	}
 	issue.Message.Language = customer.Language
-	return p.Codes.Resend(ctx, c.Subject, c.Session, challengeID, customer.Mobile, issue.Message)
+	return p.Codes.Resend(ctx, h.Customer, h.Session, challengeID, customer.Mobile, issue.Message)
 }
 
 // Verify takes a code for the profile and gives the session its proof.
 func (p *Path) Verify(ctx context.Context, c Caller, challengeID, code string) (expires time.Time, err error) {
+	h := c.Holder()
 	err = p.verify(ctx, otp.Attempt{
-		Customer: c.Subject, Session: c.Session, ChallengeID: challengeID,
-		Purpose: otp.Profile, Binding: c.Holder().binding(), Code: otp.Code(code),
+		Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
+		Purpose: otp.Profile, Binding: c.binding(), Code: otp.Code(code),
 	})
 	if err != nil {
 		return time.Time{}, err
 	}
-	expires, err = p.Sessions.Prove(ctx, c.Holder())
-	return expires, unavailable(err)
+	if c.assisted != nil { // it is the proof
+		expires, err = p.Counter.Verify(ctx, c.desk(), c.assisted.ID)
+	} else {
+		expires, err = p.Sessions.Prove(ctx, h)
+	}
+	return expires, unavailable(err, ErrNotFound)
 }
 
 // verify takes a code. A customer whose next wrong code closes the door until a branch opens it is told so on their
@@ -79,24 +99,25 @@ func (p *Path) verify(ctx context.Context, a otp.Attempt) error {
 	return err
 }
 
-// reachable is the customer with a mobile that may be trusted with a code.
-func (p *Path) reachable(ctx context.Context, c Caller) (Customer, error) {
-	customer, err := p.customer(ctx, c.Subject)
+// reachable reports why the customer has no mobile that may be trusted with a code; nil when they have.
+func (p *Path) reachable(customer Customer) error {
 	switch {
-	case err != nil:
-		return Customer{}, err
 	case customer.Mobile.IsZero():
-		return Customer{}, ErrMobileMissing
+		return ErrMobileMissing
 	case p.recently(customer, time.Now()):
-		return Customer{}, ErrMobileRecent
+		return ErrMobileRecent
 	}
-	return customer, nil
+	return nil
 }
 
 // issue is what a code of this purpose is good for, and what its SMS says of it.
 func (p *Path) issue(ctx context.Context, c Caller, purpose otp.Purpose, refundID string) (otp.Issue, error) {
+	h := c.Holder()
 	if purpose == otp.Profile {
-		return otp.Issue{Customer: c.Subject, Session: c.Session, Purpose: otp.Profile, Binding: c.Holder().binding()}, nil
+		return otp.Issue{
+			Customer: h.Customer, Session: h.Session, Purpose: otp.Profile, Binding: c.binding(),
+			Message: otp.Message{Branch: c.origin().Branch},
+		}, nil
 	}
 	preview, err := p.open(ctx, c, refundID)
 	if err != nil {
@@ -104,16 +125,17 @@ func (p *Path) issue(ctx context.Context, c Caller, purpose otp.Purpose, refundI
 	}
 	service := moi.Describe(preview.Payment.Service)
 	return otp.Issue{
-		Customer: c.Subject, Session: c.Session, Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(),
+		Customer: h.Customer, Session: h.Session, Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(),
 		Message: otp.Message{
 			Amount: preview.Payment.Amount, Service: service.Name, Sector: service.Sector, AccountTail: preview.To.Tail(),
+			Branch: preview.Origin.Branch,
 		},
 	}, nil
 }
 
 // open returns a preview of the caller's that can still be confirmed.
 func (p *Path) open(ctx context.Context, c Caller, id string) (Preview, error) {
-	switch _, err := p.Book.Refund(ctx, c.Subject, id); {
+	switch _, err := p.Book.Refund(ctx, c.Customer(), id); {
 	case err == nil:
 		return Preview{}, &ExistsError{id, ErrConfirmed}
 	case !errors.Is(err, gateway.ErrNotFound):
@@ -133,8 +155,11 @@ func (p *Path) preview(ctx context.Context, c Caller, id string) (Preview, error
 	return preview, nil
 }
 
-// binding is of a code for the profile: to its customer and session.
-func (h Holder) binding() otp.Binding { return otp.Bind(h.Customer, h.Session) }
+// binding is of a code for the profile: to its customer, their session, and where they are.
+func (c Caller) binding() otp.Binding {
+	o := c.origin()
+	return otp.Bind(o.Customer, o.Session, string(o.Channel))
+}
 
 // binding is of a code for a refund: to everything in the preview that matters. Change any of it and the code is
 // worthless.

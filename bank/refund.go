@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -57,7 +58,7 @@ func (a Asked) digest() [32]byte {
 
 // draw checks what was asked, in the order of api.md, and draws up the preview.
 func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
-	customer, err := p.customer(ctx, c.Subject)
+	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return Preview{}, err
 	}
@@ -79,14 +80,22 @@ func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
 		return Preview{}, err
 	}
 	now := time.Now()
-	preview := Preview{
+	rules := p.rules(c, now)
+	day, err := p.day(ctx, customer.ID, listed.Payment.Amount, now)
+	switch {
+	case err != nil:
+		return Preview{}, err
+	case rules.Exceeded(day):
+		return Preview{}, gateway.ErrLimitExceeded
+	}
+	return Preview{
 		ID: uuid.Must(uuid.NewV7()).String(), Origin: c.origin(), Payment: listed.Payment, To: to,
 		CreatedAt: now, ExpiresAt: now.Add(PreviewLife),
 		Promised:  p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
-		NeedsCode: listed.Payment.Amount > p.Terms.ConfirmCodeAbove || p.Terms.ConfirmCodeAbove == 0,
+		NeedsCode: p.needsCode(c, listed.Payment.Amount),
+		Approval:  rules.Awaits(day),
 		Warnings:  listed.Warnings,
-	}
-	return preview, p.withinLimit(ctx, preview, now)
+	}, nil
 }
 
 func (p *Path) typedAccount(customer Customer, typed string) (saudi.IBAN, error) {
@@ -152,15 +161,10 @@ func mayReceive(customer Customer, listed Listed, to saudi.IBAN) error {
 	return nil
 }
 
-func (p *Path) withinLimit(ctx context.Context, preview Preview, now time.Time) error {
-	spent, err := p.Book.Spent(ctx, preview.Origin.Customer, saudi.DateOf(now))
-	if err != nil {
-		return unavailable(err)
-	}
-	if spent+preview.Payment.Amount > p.Terms.OnlineLimit {
-		return gateway.ErrLimitExceeded
-	}
-	return nil
+// day is how much the customer would have asked for today, this amount included.
+func (p *Path) day(ctx context.Context, customer string, amount money.Amount, now time.Time) (money.Amount, error) {
+	spent, err := p.Book.Spent(ctx, customer, saudi.DateOf(now))
+	return spent + amount, unavailable(err)
 }
 
 // recordingMax bounds the confirm's one transaction, which goes on when the client has gone.
@@ -169,7 +173,7 @@ const recordingMax = 5 * time.Second
 // Confirm is step 11. The refund's id is its key for ever: whoever confirms again gets the first answer with replay
 // true, and neither body nor code is looked at. It never asks the core.
 func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code string) (r gateway.Refund, replay bool, err error) {
-	switch r, err := p.Book.Accepted(ctx, c.Subject, id); {
+	switch r, err := p.Book.Accepted(ctx, c.Customer(), id); {
 	case err == nil:
 		return r, true, nil
 	case !errors.Is(err, gateway.ErrNotFound):
@@ -180,8 +184,12 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 		return gateway.Refund{}, false, err
 	}
 	now := time.Now()
-	if err := p.withinLimit(ctx, preview, now); err != nil {
+	rules := p.rules(c, now)
+	switch day, err := p.day(ctx, c.Customer(), preview.Payment.Amount, now); {
+	case err != nil:
 		return p.confirmed(ctx, c, id, err)
+	case rules.Exceeded(day):
+		return p.confirmed(ctx, c, id, gateway.ErrLimitExceeded)
 	}
 	if err := p.agreed(ctx, c, preview, challengeID, code); err != nil {
 		return gateway.Refund{}, false, err
@@ -195,11 +203,11 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 		Challenge: challengeID, At: now,
 		Promised: p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
 		Trace:    c.Trace,
-		Rules:    gateway.Rules{Limit: p.Terms.OnlineLimit},
+		Rules:    rules,
 	})
 	if err != nil {
 		err = unavailable(err, gateway.ErrRefundExists, gateway.ErrLimitExceeded, gateway.ErrChallengeUsed, gateway.ErrNotFound)
-		return gateway.Refund{}, false, p.inTheWay(ctx, c.Subject, preview.Payment.RequestID, err)
+		return gateway.Refund{}, false, p.inTheWay(ctx, c.Customer(), preview.Payment.RequestID, err)
 	}
 	p.Recorded()
 	return r, !first, nil
@@ -208,7 +216,7 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 // confirmed looks once more whether the refund was recorded while this confirm was on its way, so that of many at once
 // all but the first are replays; otherwise it returns err.
 func (p *Path) confirmed(ctx context.Context, c Caller, id string, err error) (gateway.Refund, bool, error) {
-	if r, found := p.Book.Accepted(ctx, c.Subject, id); found == nil {
+	if r, found := p.Book.Accepted(ctx, c.Customer(), id); found == nil {
 		return r, true, nil
 	}
 	return gateway.Refund{}, false, err
@@ -221,8 +229,9 @@ func (p *Path) agreed(ctx context.Context, c Caller, preview Preview, challengeI
 	case code != "" && challengeID == "":
 		return ErrNoChallenge
 	case challengeID != "":
+		h := c.Holder()
 		return p.verify(ctx, otp.Attempt{
-			Customer: c.Subject, Session: c.Session, ChallengeID: challengeID,
+			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
 			Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(), Code: otp.Code(code),
 		})
 	case preview.NeedsCode:
@@ -237,7 +246,7 @@ func (p *Path) Cancel(ctx context.Context, c Caller, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
 	defer cancel()
 	for range 3 { // the dispatcher may move it between the look and the write; then look again
-		r, err := p.Book.Refund(ctx, c.Subject, id)
+		r, err := p.Book.Refund(ctx, c.Customer(), id)
 		if errors.Is(err, gateway.ErrNotFound) {
 			var confirmed bool
 			if r, confirmed, err = p.drop(ctx, c, id); err == nil && !confirmed {
@@ -250,7 +259,7 @@ func (p *Path) Cancel(ctx context.Context, c Caller, id string) error {
 		case r.State == gateway.Cancelled:
 			return nil
 		}
-		by := gateway.By{At: time.Now(), Actor: gateway.Actor{Role: gateway.RoleCustomer, ID: c.Subject, Session: c.Session}}
+		by := gateway.By{At: time.Now(), Actor: c.origin().Actor()}
 		change, err := r.Cancel(by, "withdrawn")
 		if err != nil {
 			return ErrTooLate
@@ -268,7 +277,7 @@ func (p *Path) drop(ctx context.Context, c Caller, id string) (r gateway.Refund,
 	if _, err := p.Sessions.Preview(ctx, c.Holder(), id); err != nil {
 		return gateway.Refund{}, false, err
 	}
-	r, confirmed, err = p.Book.Withdraw(ctx, time.Now(), c.Subject, id)
+	r, confirmed, err = p.Book.Withdraw(ctx, time.Now(), c.Customer(), id)
 	if err != nil || confirmed {
 		return r, confirmed, err
 	}
@@ -284,7 +293,7 @@ type View struct {
 
 // View returns the caller's refund or preview of this id.
 func (p *Path) View(ctx context.Context, c Caller, id string) (View, error) {
-	r, err := p.Book.Refund(ctx, c.Subject, id)
+	r, err := p.Book.Refund(ctx, c.Customer(), id)
 	if errors.Is(err, gateway.ErrNotFound) {
 		preview, err := p.preview(ctx, c, id)
 		return View{Preview: &preview}, err
@@ -300,6 +309,6 @@ func (p *Path) View(ctx context.Context, c Caller, id string) (View, error) {
 
 // Refunds lists the caller's refunds, newest first. Previews are not listed.
 func (p *Path) Refunds(ctx context.Context, c Caller, page Page) ([]gateway.Refund, string, error) {
-	refunds, next, err := p.Book.Refunds(ctx, c.Subject, page)
+	refunds, next, err := p.Book.Refunds(ctx, c.Customer(), page)
 	return refunds, next, unavailable(err, ErrCursor)
 }

@@ -144,6 +144,8 @@ func TestTerms(t *testing.T) {
 		"no bank code":        func(terms *bank.Terms) { terms.BankCode = "" },
 		"no promise":          func(terms *bank.Terms) { terms.PromiseDays = 0 },
 		"no limit":            func(terms *bank.Terms) { terms.OnlineLimit = 0 },
+		"no counter limit":    func(terms *bank.Terms) { terms.CounterLimit = 0 },
+		"nobody to approve":   func(terms *bank.Terms) { terms.ApproveAbove = 0 },
 		"a line below zero":   func(terms *bank.Terms) { terms.ConfirmCodeAbove = -1 },
 		"a time before zero":  func(terms *bank.Terms) { terms.MobileRest = -1 },
 		"a bank of the world": func(terms *bank.Terms) { terms.BankCode = "080" },

@@ -29,6 +29,8 @@ type world struct {
 	inquiries inquiries
 	book      book
 	sessions  *sessions
+	counter   counter
+	lookups   lookups
 	ledger    otptest.Ledger
 	codes     otptest.Codes
 	phone     otptest.Phone
@@ -44,7 +46,8 @@ var (
 // terms are the sandbox's.
 func terms() bank.Terms {
 	return bank.Terms{
-		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, MobileRest: 72 * time.Hour,
+		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00,
+		CounterLimit: 20_000_00, ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour,
 	}
 }
 
@@ -55,7 +58,11 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	w.directory = directory{&w.trouble, map[string]bank.Customer{
 		"p01": customer(t, "p01", "1900000017", "555608000000001", "555608000000091"),
 		"p02": customer(t, "p02", "1900000025", "555608000000002"),
+	}, map[string]bank.Staff{
+		"E100": {Employee: "E100", Branch: "101", Barred: []saudi.Party{person(t, "1900000074"), person(t, "1900000033")}},
+		"E101": {Employee: "E101", Branch: "101"},
 	}}
+	w.counter, w.lookups = counter{&w.trouble, map[string]*visit{}}, lookups{trouble: &w.trouble}
 	w.inquiries.trouble, w.book.trouble = &w.trouble, &w.trouble
 	w.sessions = newSessions(&w.trouble)
 	w.phone.Answer = func(ctx context.Context, _ string) error { return w.at(ctx, "Send") }
@@ -76,6 +83,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	}
 	w.Path, err = bank.NewPath(bank.Config{
 		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Book: &w.book, Codes: codes,
+		Counter: &w.counter, Lookups: &w.lookups,
 		Cursors: cursors, Terms: under, Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

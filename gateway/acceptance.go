@@ -30,6 +30,14 @@ type Rules struct {
 	ApprovalExpires time.Time    // when an approval that nobody gave lapses
 }
 
+// Exceeded reports whether a day on which so much was confirmed is beyond the limit.
+func (r Rules) Exceeded(day money.Amount) bool { return day > r.Limit }
+
+// Awaits reports whether a confirm that brings the day to so much awaits a second person's approval.
+func (r Rules) Awaits(day money.Amount) bool {
+	return r.ApproveAlways || (r.ApproveAbove > 0 && day > r.ApproveAbove)
+}
+
 // Day is the Riyadh day whose limit the confirm takes from.
 func (a Acceptance) Day() saudi.Date { return saudi.DateOf(a.At) }
 
@@ -38,11 +46,11 @@ func (a Acceptance) Day() saudi.Date { return saudi.DateOf(a.At) }
 // It returns ErrLimitExceeded when the limit wouldn't hold.
 func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) {
 	day := spent + a.Payment.Amount
-	if day > a.Rules.Limit {
+	if a.Rules.Exceeded(day) {
 		return Refund{}, Event{}, ErrLimitExceeded
 	}
 	state, due := Queued, a.At
-	if a.Rules.ApproveAlways || (a.Rules.ApproveAbove > 0 && day > a.Rules.ApproveAbove) {
+	if a.Rules.Awaits(day) {
 		state, due = AwaitingApproval, a.Rules.ApprovalExpires
 	}
 	r := Refund{
@@ -51,16 +59,9 @@ func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) 
 		CreatedAt: a.At, Promised: a.Promised, Trace: a.Trace,
 		State: state, Version: 1, Due: due, UpdatedAt: a.At,
 	}
-	actor := Actor{Role: RoleCustomer, ID: a.Origin.Customer, Session: a.Origin.Session}
-	if a.Origin.Channel == Counter {
-		actor = Actor{
-			Role: RoleTeller, ID: a.Origin.Teller, Employee: a.Origin.Employee,
-			Branch: a.Origin.Branch, Session: a.Origin.Session,
-		}
-	}
 	evidence := Evidence{"channel": string(a.Origin.Channel)}
 	if a.Challenge != "" {
 		evidence["challenge"] = a.Challenge
 	}
-	return r, Event{RefundID: r.ID, Version: 1, At: a.At, To: state, Actor: actor, Evidence: evidence}, nil
+	return r, Event{RefundID: r.ID, Version: 1, At: a.At, To: state, Actor: a.Origin.Actor(), Evidence: evidence}, nil
 }

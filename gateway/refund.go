@@ -31,12 +31,20 @@ const (
 // Origin is who asked for a refund, where, and in which session.
 type Origin struct {
 	Customer string // the bank's customer id
-	Session  string // sid of the token
+	Session  string // sid of the token; at the counter, id of the assisted session
 	Client   string // azp of the token: the frontend or the teller system
 	Channel  Channel
 	Teller   string // login of the teller; empty online
 	Employee string // the person behind that login
 	Branch   string
+}
+
+// Actor is who acts when something is asked for from there: the customer, or the teller who serves them.
+func (o Origin) Actor() Actor {
+	if o.Channel == Counter {
+		return Actor{Role: RoleTeller, ID: o.Teller, Employee: o.Employee, Branch: o.Branch, Session: o.Session}
+	}
+	return Actor{Role: RoleCustomer, ID: o.Customer, Session: o.Session}
 }
 
 // Notice says what became of the SMS that tells the customer of the credit.

@@ -56,7 +56,7 @@ type Config struct {
 	TLS *tls.Config
 	// RefuseSandbox believes no answer of a stand-in (header "Refund-Core: sandbox"): ErrSandbox. On in production.
 	RefuseSandbox bool
-	// Observe is told of every call by its name (customer, credit, posting), of what came of it (ok, refused, not_sent,
+	// Observe is told of every call by its name (customer, search, staff, credit, posting), of what came of it (ok, refused, not_sent,
 	// unknown) and of how long it took. Nil: nobody is.
 	Observe func(call, outcome string, took time.Duration)
 

@@ -14,7 +14,7 @@ import (
 	"github.com/istirdad/istirdad/otp"
 )
 
-// customerAnswer is the body of GET /customers/{customer_id}. Pointers tell what is missing from what is false or none.
+// customerAnswer is the body of GET /customers/{customer_id} and POST /customers/search. Pointers tell what is missing from what is false or none.
 type customerAnswer struct {
 	CustomerID string `json:"customer_id"`
 	Name       text   `json:"name"`
@@ -45,29 +45,54 @@ func (c *Client) Customer(ctx context.Context, id string) (customer bank.Custome
 	if err != nil {
 		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", bank.ErrNotFound) // nobody can have it
 	}
-	a, err := c.call(ctx, callCustomer, http.MethodGet, "/customers/"+name, nil)
-	if err != nil {
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", err)
-	}
-	switch a.status {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", bank.ErrNotFound)
-	default:
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", unknown(causeUndocumented))
-	}
+	return c.believe(ctx, callCustomer, http.MethodGet, "/customers/"+name, nil,
+		func(r customerAnswer) bool { return r.CustomerID == id })
+}
+
+// Find returns the bank's record of the customer who has this national ID or iqama, as Customer does.
+func (c *Client) Find(ctx context.Context, identity saudi.Party) (customer bank.Customer, err error) {
+	defer func(began time.Time) { c.observe(callSearch, outcomeOf(gateway.Posting{}, err), time.Since(began)) }(time.Now())
+	search := map[string]string{"id_number": identity.Number()}
+	return c.believe(ctx, callSearch, http.MethodPost, "/customers/search", search,
+		func(r customerAnswer) bool {
+			return printable(r.CustomerID) && r.ID.Kind == identity.Kind() && r.ID.Number == identity.Number()
+		})
+}
+
+// believe asks for a customer and believes what comes if it is the one who was meant.
+func (c *Client) believe(
+	ctx context.Context, name, method, path string, body any, meant func(customerAnswer) bool,
+) (bank.Customer, error) {
 	var record customerAnswer
-	if decode(a.body, &record) != nil {
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", unknown(causeMalformed))
+	if err := c.record(ctx, name, method, path, body, &record); err != nil {
+		return bank.Customer{}, err
 	}
-	if record.CustomerID != id {
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w", unknown(causeMismatch))
+	if !meant(record) {
+		return bank.Customer{}, fmt.Errorf("corebanking: %s: %w", name, unknown(causeMismatch))
 	}
-	customer, err = record.customer()
+	customer, err := record.customer()
 	if err != nil {
-		return bank.Customer{}, fmt.Errorf("corebanking: customer: %w: %w", unknown(causeUndocumented), err)
+		return bank.Customer{}, fmt.Errorf("corebanking: %s: %w: %w", name, unknown(causeUndocumented), err)
 	}
 	return customer, nil
+}
+
+// record asks for somebody's record and reads it, or returns bank.ErrNotFound.
+func (c *Client) record(ctx context.Context, name, method, path string, body, into any) error {
+	a, err := c.call(ctx, name, method, path, body)
+	switch {
+	case err != nil:
+	case a.status == http.StatusNotFound:
+		err = bank.ErrNotFound
+	case a.status != http.StatusOK:
+		err = unknown(causeUndocumented)
+	case decode(a.body, into) != nil:
+		err = unknown(causeMalformed)
+	}
+	if err != nil {
+		return fmt.Errorf("corebanking: %s: %w", name, err)
+	}
+	return nil
 }
 
 // Recipient says where the customer's messages go, as the bank knows it now. Whoever is no customer any more has no

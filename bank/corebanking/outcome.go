@@ -10,6 +10,8 @@ import (
 // What the calls are called in metrics and traces.
 const (
 	callCustomer = "customer"
+	callSearch   = "search"
+	callStaff    = "staff"
 	callCredit   = "credit"
 	callPosting  = "posting"
 )

@@ -52,6 +52,9 @@ func TestTold(t *testing.T) {
 		{says(404, nowhere), func() error { _, err := c.Posting(ctx, refund(t)); return err }, "posting ok"},
 		{says(500, ""), func() error { _, err := c.Posting(ctx, refund(t)); return err }, "posting unknown"},
 		{says(404, ""), func() error { _, err := c.Customer(ctx, "p01"); return err }, "customer ok"},
+		{says(200, record), func() error { _, err := c.Find(ctx, party(t, "1900000017")); return err }, "search ok"},
+		{says(200, employee), func() error { _, err := c.Staff(ctx, "E100"); return err }, "staff ok"},
+		{says(503, ""), func() error { _, err := c.Staff(ctx, "E100"); return err }, "staff unknown"},
 		{says(200, "{}"), func() error { _, _, err := c.Recipient(ctx, "p01"); return err }, "customer unknown"},
 	} {
 		acts <- row.act
@@ -69,7 +72,7 @@ func TestTold(t *testing.T) {
 	for _, span := range spans.Ended() {
 		names = append(names, span.Name())
 	}
-	if want := []string{"bank credit", "bank credit", "bank credit", "bank posting", "bank posting", "bank customer", "bank customer"}; !slices.Equal(names, want) {
+	if want := []string{"bank credit", "bank credit", "bank credit", "bank posting", "bank posting", "bank customer", "bank search", "bank staff", "bank staff", "bank customer"}; !slices.Equal(names, want) {
 		t.Errorf("spans %q", names)
 	}
 	told = nil

@@ -309,6 +309,12 @@ func (l *loader) checkTerms() {
 	if c.OnlineLimit <= 0 {
 		l.bad("terms.online_limit", "must be more than 0.00")
 	}
+	if c.CounterLimit <= 0 {
+		l.bad("terms.counter_limit", "must be more than 0.00")
+	}
+	if c.ApproveAbove <= 0 {
+		l.bad("terms.approve_above", "must be more than 0.00")
+	}
 	if c.MobileRest < 0 {
 		l.bad("terms.mobile_rest", "must not be below 0s")
 	}

@@ -255,9 +255,14 @@ type Terms struct {
 	// ConfirmCodeAbove is the amount in riyals, in quotes, above which a confirm needs a code of its own. 0.00 asks for
 	// one at every confirm. Default 1000.00.
 	ConfirmCodeAbove money.Amount `yaml:"confirm_code_above" env:"CONFIRM_CODE_ABOVE"`
-	// OnlineLimit is how many riyals, in quotes, a customer may ask back in a Riyadh day. Default 10000.00, more than
-	// 0.00.
+	// OnlineLimit is how many riyals, in quotes, a customer may ask back in a Riyadh day, over all channels, until they
+	// have to come to a branch. Default 10000.00, more than 0.00.
 	OnlineLimit money.Amount `yaml:"online_limit" env:"ONLINE_LIMIT"`
+	// CounterLimit is the same at the counter of a branch. Default 20000.00, more than 0.00.
+	CounterLimit money.Amount `yaml:"counter_limit" env:"COUNTER_LIMIT"`
+	// ApproveAbove is how many riyals, in quotes, a confirm at the counter may bring the day to without a second person's
+	// approval. Default 10000.00, more than 0.00.
+	ApproveAbove money.Amount `yaml:"approve_above" env:"APPROVE_ABOVE"`
 	// MobileRest is how long a mobile that was changed gets no codes. Default 72h, from 0s.
 	MobileRest time.Duration `yaml:"mobile_rest" env:"MOBILE_REST"`
 }
@@ -291,7 +296,8 @@ func Default() Config {
 		Bank:     Bank{Timeout: 5 * time.Second},
 		SMS:      SMS{Timeout: 3 * time.Second},
 		Terms: Terms{
-			PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, MobileRest: 72 * time.Hour,
+			PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
+			MobileRest: 72 * time.Hour,
 		},
 		Telemetry:    Telemetry{TraceRatio: 0.01},
 		Shutdown:     20 * time.Second,

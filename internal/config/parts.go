@@ -83,6 +83,8 @@ func (c Config) terms() bank.Terms {
 		PromiseDays:      c.Terms.PromiseDays,
 		ConfirmCodeAbove: c.Terms.ConfirmCodeAbove,
 		OnlineLimit:      c.Terms.OnlineLimit,
+		CounterLimit:     c.Terms.CounterLimit,
+		ApproveAbove:     c.Terms.ApproveAbove,
 		MobileRest:       c.Terms.MobileRest,
 	}
 }

@@ -61,7 +61,7 @@ func TestProgram(t *testing.T) {
 		t.Error(err)
 	}
 	wantTerms := bank.Terms{
-		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 0, OnlineLimit: 10_000_00,
+		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 0, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
 		Calendar: saudi.Calendar{Holidays: map[saudi.Date]bool{{Year: 2026, Month: 3, Day: 20}: true}, CutOff: 14 * time.Hour},
 	}
 	if !reflect.DeepEqual(p.Terms, wantTerms) {

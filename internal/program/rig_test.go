@@ -136,7 +136,8 @@ func newRig(t *testing.T) *rig {
 	key := sandboxcore.TestKey()
 	r.config = program.Config{
 		Terms: bank.Terms{
-			BankCode: sandboxseed.BankCode, PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, MobileRest: 72 * time.Hour,
+			BankCode: sandboxseed.BankCode, PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
+			ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour,
 		},
 		Pepper: pepper, Policy: otp.DefaultPolicy(),
 		Identity:    identity.Config{Issuer: urls.Bank},

@@ -48,5 +48,6 @@ func configuration(o Options, at URLs, s secrets) config.Config {
 	// The terms of the sandbox's bank (domain.md §7), whatever the defaults become.
 	c.Terms.PromiseDays, c.Terms.MobileRest = 3, 72*time.Hour
 	c.Terms.ConfirmCodeAbove, c.Terms.OnlineLimit = 1_000_00, 10_000_00
+	c.Terms.CounterLimit, c.Terms.ApproveAbove = 20_000_00, 10_000_00
 	return c
 }

@@ -1,0 +1,269 @@
+package bank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// AssistedSession is one customer before one teller. Once the customer has proved that they are there, it is to the
+// path what token and proof are online: whom the teller speaks for, for how long, and by what right.
+type AssistedSession struct {
+	ID       string // UUIDv7; also of the Lookup that it began with
+	Desk     Desk   // nobody else can use it
+	Customer string
+	// Challenge is the code that the customer has to type on the teller's keypad. Empty: the teller checked their identity
+	// instead, because there is no mobile to be trusted with a code.
+	Challenge string
+	Verified  bool
+	Ends      time.Time // however often it is used
+}
+
+// Desk is where a teller works: a login, in one session of its token.
+type Desk struct{ Login, Session string }
+
+// Lifetimes of an assisted session (api.md, "Tellers").
+const (
+	AssistedIdle = 15 * time.Minute
+	AssistedLife = 30 * time.Minute
+)
+
+// AssistedSessions keeps assisted sessions. They may vanish: losing one only takes away the ability to go on. ErrNotFound
+// says that the desk has no such session (any more), and every other error that nothing was decided.
+type AssistedSessions interface {
+	// Open keeps a new session for AssistedIdle.
+	Open(ctx context.Context, s AssistedSession) error
+	// Use returns a session and keeps it for another AssistedIdle, though never beyond its end.
+	Use(ctx context.Context, d Desk, id string) (AssistedSession, error)
+	// Verify notes that the customer proved that they are there. It is a use; expires is when the session lapses if there
+	// is no other.
+	Verify(ctx context.Context, d Desk, id string) (expires time.Time, err error)
+	// End ends a session.
+	End(ctx context.Context, d Desk, id string) error
+}
+
+// Lookup is one look of a teller at a customer: for auditors, who ask who looked at somebody, and why.
+type Lookup struct {
+	ID       string // UUIDv7; of the assisted session, if one came of it
+	At       time.Time
+	Login    string
+	Employee string // the person behind the login; look-ups are counted by them
+	Branch   string
+	Session  string      // sid of the teller's token
+	Client   string      // azp of it
+	Number   saudi.Party // that was looked for; kept as a blind index alone
+	Outcome  LookupOutcome
+	Customer string         // who was found; empty: nobody
+	Check    *IdentityCheck // that took the place of a code; nil: none
+}
+
+// LookupOutcome is what became of a look-up.
+type LookupOutcome string
+
+// The outcomes of look-ups.
+const (
+	LookupFound     LookupOutcome = "found"
+	LookupUnknown   LookupOutcome = "unknown"   // nobody has the number
+	LookupForbidden LookupOutcome = "forbidden" // the teller's own number, or a relative's
+)
+
+// IdentityCheck is how a teller made sure of a customer who can't be sent a code. What it says is the teller's words.
+type IdentityCheck struct{ Method, Note string }
+
+// LookupsMax is how many look-ups an employee has in a Riyadh day. A counter serves some thirty customers in a shift,
+// a few of them twice; whoever looks at more is browsing.
+const LookupsMax = 50
+
+// Lookups is the durable record of look-ups.
+type Lookups interface {
+	// RecordLookup counts a look-up and puts it on record in one transaction, or returns ErrTooManyLookups when its
+	// employee had at least most of them on its Riyadh day; then nothing is written. After any other error it may be on
+	// record.
+	RecordLookup(ctx context.Context, l Lookup, most int) error
+}
+
+var (
+	// ErrTooManyLookups: the employee has looked at as many customers as a day allows.
+	ErrTooManyLookups = errors.New("too many look-ups today")
+	// ErrBarred: tellers serve neither themselves nor their relatives.
+	ErrBarred = errors.New("not by this teller")
+)
+
+// LookupsError is ErrTooManyLookups, and says for how long.
+type LookupsError struct{ RetryAfter time.Duration }
+
+func (e *LookupsError) Error() string { return ErrTooManyLookups.Error() }
+
+// Is makes errors.Is(err, ErrTooManyLookups) hold.
+func (e *LookupsError) Is(target error) bool { return target == ErrTooManyLookups }
+
+// Approach is what a teller enters when a customer comes to the counter.
+type Approach struct {
+	IDNumber string         // as typed, from a document that the teller has seen
+	Check    *IdentityCheck // for a customer who can't be sent a code; with any other it counts for nothing
+}
+
+// Assistance is what a teller sees of a customer before these have proved that they are there.
+type Assistance struct {
+	Session   AssistedSession
+	Customer  Customer
+	Overview  []Outlook
+	Challenge *otp.Challenge // on its way to the customer's phone; nil after an identity check
+}
+
+// Outlook is whether one paid request can come back, and nothing else of it.
+type Outlook struct {
+	Service string
+	Reason  Reason // empty: it can come back
+}
+
+// Refundable reports whether the customer can ask for it now.
+func (o Outlook) Refundable() bool { return o.Reason == "" }
+
+// Assist begins an assisted session: it finds the customer, tells what could come back and what not, and sends a code to
+// the customer's own phone. Nobody is told anything of a look-up that isn't on record.
+func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistance, error) {
+	identity, err := saudi.ParsePerson(a.IDNumber)
+	if err != nil {
+		return Assistance{}, ErrIDInvalid
+	}
+	now := time.Now()
+	lookup := Lookup{
+		ID: uuid.Must(uuid.NewV7()).String(), At: now, Login: teller.Subject, Employee: teller.Employee,
+		Branch: teller.Branch, Session: teller.Session, Client: teller.Client, Number: identity,
+	}
+	customer, err := p.lookUp(ctx, &lookup, a.Check)
+	if err != nil {
+		return Assistance{}, err
+	}
+	seen := Assistance{Customer: customer, Session: AssistedSession{
+		ID: lookup.ID, Desk: teller.desk(), Customer: customer.ID, Verified: lookup.Check != nil, Ends: now.Add(AssistedLife),
+	}}
+	if lookup.Check == nil {
+		if err := p.reachable(customer); err != nil {
+			return Assistance{}, err
+		}
+	}
+	if seen.Overview, err = p.overview(ctx, customer); err != nil {
+		return Assistance{}, err
+	}
+	if lookup.Check == nil {
+		teller.assisted = &seen.Session
+		challenge, err := p.send(ctx, teller, customer, otp.Profile, "")
+		if err != nil {
+			return Assistance{}, err
+		}
+		seen.Session.Challenge, seen.Challenge = challenge.ID, &challenge
+	}
+	return seen, unavailable(p.Counter.Open(ctx, seen.Session))
+}
+
+// lookUp finds the customer and has the look put on record, with what came of it.
+func (p *Path) lookUp(ctx context.Context, l *Lookup, check *IdentityCheck) (Customer, error) {
+	if l.Employee == "" || l.Branch == "" { // then nobody could be held to account
+		return Customer{}, ErrBarred
+	}
+	staff, err := p.Directory.Staff(ctx, l.Employee)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Customer{}, ErrBarred
+	case err != nil:
+		return Customer{}, unavailable(err)
+	}
+	var customer Customer
+	found := ErrBarred
+	if !slices.Contains(staff.Barred, l.Number) {
+		customer, found = p.Directory.Find(ctx, l.Number)
+	}
+	switch {
+	case found == nil:
+		l.Outcome, l.Customer = LookupFound, customer.ID
+		if p.reachable(customer) != nil {
+			l.Check = check
+		}
+	case errors.Is(found, ErrBarred):
+		l.Outcome = LookupForbidden
+	case errors.Is(found, ErrNotFound):
+		l.Outcome = LookupUnknown
+	default:
+		return Customer{}, unavailable(found)
+	}
+	err = p.Lookups.RecordLookup(ctx, *l, LookupsMax)
+	if errors.Is(err, ErrTooManyLookups) {
+		p.Log.WarnContext(ctx, "an employee looks at too many customers", "employee", l.Employee, "branch", l.Branch)
+		return Customer{}, &LookupsError{RetryAfter: endOfDay(l.At).Sub(l.At)}
+	}
+	if err != nil {
+		return Customer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return customer, found
+}
+
+// overview is whether each of the customer's requests can come back, by service: in no order that would tell when each
+// was paid.
+func (p *Path) overview(ctx context.Context, customer Customer) ([]Outlook, error) {
+	overview := []Outlook{}
+	err := p.each(ctx, customer, func(l Listed) { overview = append(overview, Outlook{l.Service, l.Reason}) })
+	slices.SortFunc(overview, func(a, b Outlook) int {
+		if c := strings.Compare(a.Service, b.Service); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.Reason), string(b.Reason))
+	})
+	return overview, err
+}
+
+// Assisted is the teller, speaking for the customer of their assisted session: a use of the session. Until the customer
+// has proved that they are there, Caller.Proven says so.
+func (p *Path) Assisted(ctx context.Context, teller Caller, id string) (Caller, error) {
+	session, err := p.Counter.Use(ctx, teller.desk(), id)
+	if err != nil {
+		return Caller{}, unavailable(err, ErrNotFound)
+	}
+	teller.assisted = &session
+	return teller, nil
+}
+
+// VerifyAssisted takes the code that the customer typed on the keypad. From then on the session is their proof.
+func (p *Path) VerifyAssisted(ctx context.Context, teller Caller, id, code string) (expires time.Time, err error) {
+	c, err := p.Assisted(ctx, teller, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return p.Verify(ctx, c, c.assisted.Challenge, code)
+}
+
+// EndAssisted ends an assisted session: the customer leaves.
+func (p *Path) EndAssisted(ctx context.Context, teller Caller, id string) error {
+	return unavailable(p.Counter.End(ctx, teller.desk(), id), ErrNotFound)
+}
+
+// rules are what a confirm of the caller's has to keep.
+func (p *Path) rules(c Caller, now time.Time) gateway.Rules {
+	if c.assisted == nil {
+		return gateway.Rules{Limit: p.Terms.OnlineLimit}
+	}
+	return gateway.Rules{
+		Limit: p.Terms.CounterLimit, ApproveAbove: p.Terms.ApproveAbove, ApproveAlways: c.identityChecked(),
+		ApprovalExpires: endOfDay(now),
+	}
+}
+
+// needsCode reports whether a confirm needs a code of its own. A customer who can't be sent any needs none: somebody
+// else at the bank agrees instead.
+func (p *Path) needsCode(c Caller, amount money.Amount) bool {
+	return !c.identityChecked() && (amount > p.Terms.ConfirmCodeAbove || p.Terms.ConfirmCodeAbove == 0)
+}
+
+// endOfDay is when the Riyadh day of t is over.
+func endOfDay(t time.Time) time.Time { return saudi.DateOf(t).AddDays(1).At(0, 0) }
