@@ -17,9 +17,10 @@ import (
 // A kind is what a value is. It ends with the number of the value's format: to raise it makes absent whatever an older
 // program wrote, which beats reading it wrongly.
 const (
-	kindProof   = "proof.1"
-	kindKey     = "key.1"
-	kindPreview = "preview.1"
+	kindProof    = "proof.1"
+	kindKey      = "key.1"
+	kindPreview  = "preview.1"
+	kindAssisted = "assisted.1"
 )
 
 // Prefix is how every key of this package begins.

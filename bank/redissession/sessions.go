@@ -1,5 +1,5 @@
-// Package redissession keeps a customer's proofs, previews and preview keys in Redis: what may vanish, because losing
-// it only ever takes away the ability to go on.
+// Package redissession keeps a customer's proofs, previews and preview keys, and a teller's assisted sessions, in Redis:
+// what may vanish, because losing it only ever takes away the ability to go on.
 //
 // # Redis sees bytes
 //
@@ -11,8 +11,9 @@
 //	bank:{customer}:proof:…     when the proof ends at the latest
 //	bank:{customer}:key:…       the body that the key was used with; the preview that came of it, none while it runs
 //	bank:{customer}:preview:…   the preview, and the key that made it
+//	bank:{login}:assisted:…     the customer before the teller, whether they proved that they are there, and the latest end
 //
-// The part in braces is Redis Cluster's hash tag, so all of a customer's values live on one node and a script may touch
+// The part in braces is Redis Cluster's hash tag, so all of a person's values live on one node and a script may touch
 // several of them.
 //
 // # Steps
