@@ -11,8 +11,8 @@ import (
 
 // emptied are the tables that Reset empties, those with triggers against it first.
 const (
-	guarded = "refunds, events"
-	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended"
+	guarded = "refunds, events, lookups"
+	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days"
 )
 
 // resetLockTime is how long Reset waits for a table.

@@ -4,8 +4,8 @@
 //
 // The contract goes through the ports alone and lets 64 callers at once do whatever must have one winner. A file is a
 // topic: accept.go and limits.go what a confirm records, withdraw.go what it may not record any more, changes.go the moves and their compare-and-swap, claim.go the
-// queue, events.go the record of what happened, lists.go what a customer may see, ledger.go wrong codes, counts.go the
-// rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// queue, events.go the record of what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go
+// who looked at whom, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -27,9 +27,12 @@ import (
 // Store is what a store is to its users, all of them together.
 type Store interface {
 	bank.Book
+	bank.Lookups
 	dispatch.Queue
 	otp.Ledger
 
+	// Lookups are the most recent looks at whoever has the number, the latest first.
+	Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error)
 	// Lookup returns the refund of this id, whoever's it is, or gateway.ErrNotFound.
 	Lookup(ctx context.Context, id string) (gateway.Refund, error)
 	// Seen records that a callback of the core was received; first is false when it had been before.
@@ -58,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"lists", listTests},
 		{"ledger", ledgerTests},
 		{"counts", countTests},
+		{"lookups", lookupTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for name, test := range topic.tests {

@@ -1,0 +1,57 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+const (
+	// countLookup locks the employee's day; it writes nothing when the day has as many as it may.
+	countLookup = `INSERT INTO lookup_days (employee, day, n) VALUES ($1, $2, 1)
+		ON CONFLICT (employee, day) DO UPDATE SET n = lookup_days.n + 1 WHERE lookup_days.n < $3`
+	insertLookup = `INSERT INTO lookups (id, at, login, employee, branch, session, client, number_index, outcome, customer,
+		identity_check) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check FROM lookups
+		WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
+)
+
+// RecordLookup is as bank.Lookups says.
+func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error {
+	check, err := s.sealer.SealCheck(l)
+	if err != nil {
+		return err
+	}
+	return s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
+		var counted int64
+		err := tx.send(ctx, statement{query: countLookup, args: []any{l.Employee, day(saudi.DateOf(l.At)), most}, wrote: &counted})
+		switch {
+		case err != nil:
+			return err
+		case counted == 0:
+			return bank.ErrTooManyLookups
+		}
+		return tx.commit(ctx, exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
+			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check))
+	})
+}
+
+// Lookups are the most recent looks at whoever has the number, the latest first, for auditors.
+func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (lookups []bank.Lookup, err error) {
+	err = s.main.each(ctx, selectLookups, []any{s.sealer.LookupIndexes(number), most}, func(row scanner) error {
+		l := bank.Lookup{Number: number}
+		var check []byte
+		err := row.Scan(&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check)
+		if err != nil {
+			return err
+		}
+		l.At = l.At.UTC()
+		lookups = append(lookups, l)
+		return s.sealer.OpenCheck(&lookups[len(lookups)-1], check)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return lookups, nil
+}

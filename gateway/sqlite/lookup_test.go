@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+// lookup is one on record, whose words and number must not be seen.
+func lookup(t *testing.T, s *Store) bank.Lookup {
+	t.Helper()
+	number, err := saudi.ParsePerson("1900000017")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := bank.Lookup{
+		ID: "l-1", At: time.Now(), Login: "t01", Employee: "E100", Branch: "101", Session: "s", Client: "desk", Number: number,
+		Outcome: bank.LookupFound, Customer: "p01", Check: &bank.IdentityCheck{Method: "canary-method", Note: "canary-note"},
+	}
+	if err := s.RecordLookup(t.Context(), l, 1); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestLookupsAreKept has a person with a shell try what no program of ours does.
+func TestLookupsAreKept(t *testing.T) {
+	s, path := newStore(t)
+	lookup(t, s)
+	db := shell(t, path)
+	const insert = `INSERT INTO lookups VALUES `
+	for statement, rule := range map[string]string{
+		`UPDATE lookups SET customer = 'p02'`:                                              "lookups_unchanged",
+		`DELETE FROM lookups`:                                                              "lookups_kept",
+		`INSERT OR REPLACE INTO lookups SELECT * FROM lookups`:                             "lookups_once",
+		insert + `('l-2', 0, '', 'E', 'B', '', '', zeroblob(32), 'unknown', '', x'')`:      "lookups_names",
+		insert + `('l-2', 0, 't', '', 'B', '', '', zeroblob(32), 'unknown', '', x'')`:      "lookups_names",
+		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(10), 'unknown', '', x'')`:     "lookups_number",
+		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'gone', '', x'')`:        "lookups_outcome",
+		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'found', '', x'')`:       "lookups_outcome",
+		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'forbidden', 'p', x'')`:  "lookups_outcome",
+		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'forbidden', '', x'00')`: "lookups_check",
+		`UPDATE lookup_days SET n = 0`:                                                     "lookup_days_n",
+	} {
+		if _, err := db.Exec(statement); err == nil || !strings.Contains(err.Error(), rule) {
+			t.Errorf("%s: %v, want %s", statement, err, rule)
+		}
+	}
+}
+
+// TestLookupsAreSealed: neither the number nor the teller's words are in the file.
+func TestLookupsAreSealed(t *testing.T) {
+	s, path := newStore(t)
+	l := lookup(t, s)
+	var row string
+	err := shell(t, path).QueryRow(`SELECT hex(number_index) || ' ' || hex(identity_check) || ' ' || id || login || employee || branch ||
+		session || client || outcome || customer || number_index || identity_check FROM lookups`).Scan(&row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{l.Number.Number(), "canary", "63616E617279"} {
+		if strings.Contains(row, secret) {
+			t.Errorf("the row shows %q: %q", secret, row)
+		}
+	}
+	var plan string
+	rows, err := shell(t, path).Query(`EXPLAIN QUERY PLAN `+selectLookups, []byte{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan += detail
+	}
+	if err := rows.Err(); err != nil || !strings.Contains(plan, "lookups_of") || strings.Contains(plan, "SCAN") {
+		t.Errorf("the plan is %s, %v", plan, err)
+	}
+}
