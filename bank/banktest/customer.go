@@ -13,9 +13,10 @@ import (
 type Customer struct {
 	Token string // of the bank's issuer: what a program under test sends as its bearer
 
-	w      *World
-	person Person // as of the sign-in
-	via    string // the gateway that all calls go to; empty: each in turn
+	w        *World
+	person   Person // as of the sign-in
+	via      string // the gateway that all calls go to; empty: each in turn
+	assisted string // the session in which a teller calls for them; empty: they call themselves
 }
 
 // Customer signs a person in by the password grant: p01 to p14, and with a [Crowd] c00001 and so on. Each call is a new
@@ -80,6 +81,9 @@ const (
 // Try is Do for whoever expects that there may be no answer.
 func (c *Customer) Try(method, path string, body any, header ...string) (*Response, error) {
 	h := http.Header{"Authorization": {"Bearer " + c.Token}}
+	if c.assisted != "" {
+		h.Set("Assisted-Session", c.assisted)
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}

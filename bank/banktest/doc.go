@@ -11,6 +11,11 @@
 //		w.Exact()
 //	}
 //
+// At the counter a [Teller] serves the same people, and what they are served is the same calls:
+//
+//	v := w.Teller("t01").Serve("p01")
+//	v.Confirm(v.Preview("rq-p01-1").RefundID).Want(202)
+//
 // Nothing is mocked: the gateway is the production one, every step is an HTTP call, codes are read from the SMS, and
 // Exact asks a referee whether anything was lost, doubled or lied about. The world is polite unless it is started
 // [Hostile].

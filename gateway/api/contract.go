@@ -31,11 +31,16 @@ func contract() huma.Config {
 				{Name: "Profile and codes", Description: "Who is calling, and the proof that their phone is in somebody's hand (steps 3 and 4)."},
 				{Name: "Payments", Description: "What was paid, and whether it can come back (steps 5 to 8)."},
 				{Name: "Refunds", Description: "Preview, confirm, and what becomes of it (steps 9 to 11)."},
+				{Name: "Counter", Description: "A customer before a teller. Once they have proved that they are there, the teller walks the same path with their own token and the header Assisted-Session."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "Of the bank's OpenID Connect issuer, audience istirdad."},
+					"assisted": {
+						Type: "apiKey", In: "header", Name: assistedHeader,
+						Description: "The assisted session of the customer whom the call is about: with a teller's token, and with no other.",
+					},
 				},
 			},
 		},

@@ -151,6 +151,7 @@ func faultCode(message string) FaultCode {
 		{huma.ErrUnknownContentType.Error(), FaultFormat},
 		{"expected string", FaultType},
 		{"expected object", FaultType},
+		{"expected boolean", FaultType},
 		{"invalid integer", FaultType},
 	} {
 		if strings.Contains(message, row.part) {

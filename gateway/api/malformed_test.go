@@ -19,7 +19,8 @@ const planted = "2900000015"
 // malformable is what there is to get wrong about a route's form.
 type malformable struct {
 	path     string
-	body     map[string]string // a well-formed one; nil: the route takes none
+	staff    string            // whose route it is; empty: p01's
+	body     map[string]any    // a well-formed one; nil: the route takes none
 	optional []string          // which of its fields may be absent; with all of them the body may
 	query    map[string]string // parameters, each with a value that is wrong
 	none     string            // why nothing of it can be malformed
@@ -34,11 +35,17 @@ var forms = map[string]malformable{
 	"POST /core/callbacks":                          {none: "its bytes are signed: what isn't signed rightly is 401 unread"},
 	"GET /v1/payments/e-payments/:service/requests": {path: "/v1/payments/e-payments/090-003/requests", query: wrongPages},
 	"GET /v1/refunds":                               {path: "/v1/refunds", query: wrongPages},
-	"POST /v1/otp/challenges":                       {path: "/v1/otp/challenges", body: map[string]string{"purpose": "refund", "refund_id": "x"}, optional: []string{"refund_id"}},
-	"POST /v1/otp/challenges/:challenge_id/resend":  {path: "/v1/otp/challenges/x/resend", body: map[string]string{}},
-	"POST /v1/otp/challenges/:challenge_id/verify":  {path: "/v1/otp/challenges/x/verify", body: map[string]string{"code": "000000"}},
-	"POST /v1/refunds":                              {path: "/v1/refunds", body: map[string]string{"request_id": "x", "account_number": "x", "id_number": "x"}},
-	"POST /v1/refunds/:refund_id/confirm":           {path: "/v1/refunds/x/confirm", body: map[string]string{"challenge_id": "x", "code": "000000"}, optional: []string{"challenge_id", "code"}},
+	"POST /v1/otp/challenges":                       {path: "/v1/otp/challenges", body: map[string]any{"purpose": "refund", "refund_id": "x"}, optional: []string{"refund_id"}},
+	"POST /v1/otp/challenges/:challenge_id/resend":  {path: "/v1/otp/challenges/x/resend", body: map[string]any{}},
+	"POST /v1/otp/challenges/:challenge_id/verify":  {path: "/v1/otp/challenges/x/verify", body: map[string]any{"code": "000000"}},
+	"POST /v1/refunds":                              {path: "/v1/refunds", body: map[string]any{"request_id": "x", "account_number": "x", "id_number": "x"}},
+	"POST /v1/assisted-sessions": {
+		path: "/v1/assisted-sessions", staff: "t01", optional: []string{"identity_check"},
+		body: map[string]any{"id_number": "x", "document_seen": true, "identity_check": map[string]any{"method": "x", "note": "x"}},
+	},
+	"POST /v1/assisted-sessions/:assisted_session_id/verify": {path: "/v1/assisted-sessions/x/verify", staff: "t01", body: map[string]any{"code": "000000"}},
+	"DELETE /v1/assisted-sessions/:assisted_session_id":      {none: "takes an id, and a malformed one is not found"},
+	"POST /v1/refunds/:refund_id/confirm":                    {path: "/v1/refunds/x/confirm", body: map[string]any{"challenge_id": "x", "code": "000000"}, optional: []string{"challenge_id", "code"}},
 }
 
 var wrongPages = map[string]string{
@@ -66,10 +73,13 @@ func TestMalformed(t *testing.T) {
 		f := forms[route]
 		method, _, _ := strings.Cut(route, " ")
 		t.Run(strings.ReplaceAll(route, "/", " "), func(t *testing.T) {
-			d := door{t, d.url, d.client}
+			d, token := door{t, d.url, d.client}, c.Token
+			if f.staff != "" {
+				token = w.Customer(f.staff).Token
+			}
 			for name, values := range f.query {
 				for value := range strings.FieldsSeq(values) {
-					got := d.ask(ask{method: method, path: f.path + "?" + name + "=" + value, token: c.Token}).want(400, "malformed_request")
+					got := d.ask(ask{method: method, path: f.path + "?" + name + "=" + value, token: token}).want(400, "malformed_request")
 					if faults := got.problem().Errors; len(faults) != 1 || faults[0].Pointer != name {
 						t.Errorf("%s=%s: %v", name, value, faults)
 					}
@@ -80,7 +90,7 @@ func TestMalformed(t *testing.T) {
 				return
 			}
 			for _, bad := range f.wrongs() {
-				a := ask{method: method, path: f.path, token: c.Token, body: bad.body, media: bad.media}
+				a := ask{method: method, path: f.path, token: token, body: bad.body, media: bad.media}
 				if route == "POST /v1/refunds" {
 					a.header = one
 				}
@@ -162,14 +172,19 @@ func (f malformable) wrongs() []wrong {
 	for name, value := range f.body {
 		at := "/" + name
 		for what, v := range map[string]any{
-			"a number": 2900000015, "a bool": true, "null": nil, "an array": []any{planted}, "an object": map[string]any{planted: planted},
+			"a number": 2900000015, "a text": planted, "a bool": true, "null": nil, "an array": []any{planted}, "an object": map[string]any{planted: planted},
 		} {
-			bad = append(bad, wrong{name + " is " + what, with(name, v), "", at, "type"})
+			if fmt.Sprintf("%T", v) != fmt.Sprintf("%T", value) { // of the right type it may be wrong inside: see TestNested
+				bad = append(bad, wrong{name + " is " + what, with(name, v), "", at, "type"})
+			}
 		}
+		if _, text := value.(string); text {
+			bad = append(bad, wrong{name + " too long", with(name, strings.Repeat(planted, 13)), "", at, tooLong(name)})
+		}
+		quoted, _ := json.Marshal(value)
 		folded := strings.ToUpper(name[:1]) + name[1:]
 		bad = append(bad,
-			wrong{name + " too long", with(name, strings.Repeat(planted, 13)), "", at, tooLong(name)},
-			wrong{name + " twice", strings.Replace(text, "{", `{"`+name+`":"`+value+`",`, 1), "", "", "malformed"},
+			wrong{name + " twice", strings.Replace(text, "{", `{"`+name+`":`+string(quoted)+`,`, 1), "", "", "malformed"},
 			wrong{name + " twice, once escaped", strings.Replace(text, "{", fmt.Sprintf(`{"\u%04x%s":"%s",`, name[0], name[1:], planted), 1), "", "", "malformed"},
 			wrong{name + " again in other letters", with(folded, planted), "", "", "unknown"},
 			wrong{name + " in capitals", strings.Replace(text, `"`+name+`"`, `"`+strings.ToUpper(name)+`"`, 1), "", "", "unknown"},

@@ -148,6 +148,7 @@ var codes = []struct {
 
 	{bank.ErrUnauthenticated, "unauthenticated"},
 	{errForbidden, "forbidden"},
+	{bank.ErrBarred, "forbidden"},
 	{errMalformed, "malformed_request"},
 	{errKeyMissing, "idempotency_key_missing"},
 	{otp.ErrMalformedCode, "malformed_request"},
@@ -181,6 +182,7 @@ var codes = []struct {
 	{otp.ErrUsed, "code_used"},
 	{otp.ErrTooSoon, "resend_too_soon"},
 	{otp.ErrBudget, "rate_limited"},
+	{bank.ErrTooManyLookups, "rate_limited"},
 }
 
 // What this package itself says no with.
@@ -214,6 +216,7 @@ func newProblem(ctx context.Context, err error) *Problem {
 		wrong  *otp.WrongError
 		soon   *otp.TooSoonError
 		budget *otp.BudgetError
+		looks  *bank.LookupsError
 		exists *bank.ExistsError
 	)
 	switch {
@@ -227,6 +230,8 @@ func newProblem(ctx context.Context, err error) *Problem {
 		p.RetryAfter = seconds(soon.RetryAfter)
 	case errors.As(err, &budget):
 		p.RetryAfter = seconds(budget.RetryAfter)
+	case errors.As(err, &looks):
+		p.RetryAfter = seconds(looks.RetryAfter)
 	}
 	return p
 }

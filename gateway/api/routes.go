@@ -46,6 +46,7 @@ func (s *server) routes() {
 	s.codes()
 	s.payments()
 	s.refunds()
+	s.counter()
 }
 
 // profile is step 3.
@@ -101,7 +102,7 @@ func (s *server) codes() {
 		}
 		return &answer[Challenge]{challengeOf(challenge)}, nil
 	})
-	route(s, op("resend-challenge", http.MethodPost, "/v1/otp/challenges/{challenge_id}/resend", "Send a new code", "Profile and codes"),
+	routeThrough(s, waiting, op("resend-challenge", http.MethodPost, "/v1/otp/challenges/{challenge_id}/resend", "Send a new code", "Profile and codes"),
 		func(ctx context.Context, c bank.Caller, in *resendInput) (*answer[Challenge], error) {
 			challenge, err := s.Path.Resend(ctx, c, in.ChallengeID)
 			if err != nil {

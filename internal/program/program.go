@@ -27,6 +27,7 @@ import (
 // Store is the durable store as a whole gateway needs it. What each method promises is said at the ports.
 type Store interface {
 	bank.Book
+	bank.Lookups
 	dispatch.Queue
 	otp.Ledger
 	// Seen notes a callback's event, durably, and reports whether it is the first of its id.
@@ -122,6 +123,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	})
 	path, err := bank.NewPath(bank.Config{
 		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: g.codes,
+		Counter: redissession.NewAssisted(redis, sealer), Lookups: store,
 		Cursors: sealer, Terms: c.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
 	if err != nil {

@@ -39,6 +39,21 @@ func (e AccountStatus) Valid() bool {
 	}
 }
 
+// Defines values for AssistInputBodyDocumentSeen.
+const (
+	AssistInputBodyDocumentSeenTrue AssistInputBodyDocumentSeen = true
+)
+
+// Valid indicates whether the value is a known member of the AssistInputBodyDocumentSeen enum.
+func (e AssistInputBodyDocumentSeen) Valid() bool {
+	switch e {
+	case AssistInputBodyDocumentSeenTrue:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChallengePurpose.
 const (
 	ChallengePurposeProfile ChallengePurpose = "profile"
@@ -421,6 +436,43 @@ type Account struct {
 // AccountStatus defines model for Account.Status.
 type AccountStatus string
 
+// AssistInputBody defines model for AssistInputBody.
+type AssistInputBody struct {
+	// DocumentSeen The teller has the document before them.
+	DocumentSeen AssistInputBodyDocumentSeen `json:"document_seen"`
+
+	// IDNumber As typed, from the customer's document.
+	IDNumber string `json:"id_number"`
+
+	// IdentityCheck For a customer without a mobile, or whose number changed within 72 hours; with any other it counts for nothing.
+	IdentityCheck *IdentityCheckInputBody `json:"identity_check,omitempty"`
+}
+
+// AssistInputBodyDocumentSeen The teller has the document before them.
+type AssistInputBodyDocumentSeen bool
+
+// AssistedSession defines model for AssistedSession.
+type AssistedSession struct {
+	// AssistedSessionID For the header Assisted-Session.
+	AssistedSessionID string `json:"assisted_session_id"`
+
+	// Challenge Of the code that the customer types on the keypad; null after an identity check.
+	Challenge *Challenge `json:"challenge"`
+	Customer  Attended   `json:"customer"`
+	Overview  []Outlook  `json:"overview"`
+}
+
+// Attended defines model for Attended.
+type Attended struct {
+	ID Party `json:"id"`
+
+	// Mobile Masked; null when the bank has none.
+	//
+	// Examples: +9665*****003
+	Mobile *string `json:"mobile"`
+	Name   Text    `json:"name"`
+}
+
 // Challenge defines model for Challenge.
 type Challenge struct {
 	// AttemptsLeft Examples: 3
@@ -480,6 +532,15 @@ type Fault struct {
 // FaultCode defines model for Fault.Code.
 type FaultCode string
 
+// IdentityCheckInputBody defines model for IdentityCheckInputBody.
+type IdentityCheckInputBody struct {
+	// Method Examples: passport
+	Method string `json:"method"`
+
+	// Note For whoever approves, and for auditors.
+	Note string `json:"note"`
+}
+
 // Links defines model for Links.
 type Links struct {
 	// Refund With refund_exists, when it is the caller's own: the refund of this payment.
@@ -529,6 +590,20 @@ type Money struct {
 
 // MoneyCurrency Examples: SAR
 type MoneyCurrency string
+
+// Outlook defines model for Outlook.
+type Outlook struct {
+	Name Text `json:"name"`
+
+	// Reason Null when refundable.
+	//
+	// Examples: fee_consumed
+	Reason     *string `json:"reason"`
+	Refundable bool    `json:"refundable"`
+
+	// Service Examples: 090-003
+	Service string `json:"service"`
+}
 
 // PaidFrom defines model for PaidFrom.
 type PaidFrom struct {
@@ -864,6 +939,14 @@ type Verified struct {
 	Verified       bool      `json:"verified"`
 }
 
+// VerifyAssistedInputBody defines model for VerifyAssistedInputBody.
+type VerifyAssistedInputBody struct {
+	// Code As the customer typed it: Arabic digits and spaces are understood.
+	//
+	// Examples: 482915
+	Code string `json:"code"`
+}
+
 // VerifyInputBody defines model for VerifyInputBody.
 type VerifyInputBody struct {
 	// Code As typed: Arabic digits and spaces are understood.
@@ -910,6 +993,12 @@ type PreviewRefundParams struct {
 type GetRefund200JSONResponseBody struct {
 	union json.RawMessage
 }
+
+// CreateAssistedSessionJSONRequestBody defines body for CreateAssistedSession for application/json ContentType.
+type CreateAssistedSessionJSONRequestBody = AssistInputBody
+
+// VerifyAssistedSessionJSONRequestBody defines body for VerifyAssistedSession for application/json ContentType.
+type VerifyAssistedSessionJSONRequestBody = VerifyAssistedInputBody
 
 // CreateChallengeJSONRequestBody defines body for CreateChallenge for application/json ContentType.
 type CreateChallengeJSONRequestBody = ChallengeInputBody
@@ -1062,6 +1151,39 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// CreateAssistedSessionWithBody Begin to serve a customer
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
+	CreateAssistedSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAssistedSession Begin to serve a customer
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
+	CreateAssistedSession(ctx context.Context, body CreateAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndAssistedSession The customer leaves
+	//
+	// Corresponds with DELETE /v1/assisted-sessions/{assisted_session_id} (the `EndAssistedSession` operationId).
+	EndAssistedSession(ctx context.Context, assistedSessionID string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAssistedSessionWithBody Enter the customer's code
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
+	VerifyAssistedSessionWithBody(ctx context.Context, assistedSessionID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyAssistedSession Enter the customer's code
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
+	VerifyAssistedSession(ctx context.Context, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateChallengeWithBody Send a one-time code
 	//
 	// Takes any type of body and a specified content type.
@@ -1166,6 +1288,89 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
 	ConfirmRefund(ctx context.Context, refundID string, body ConfirmRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// CreateAssistedSessionWithBody Begin to serve a customer
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
+func (c *Client) CreateAssistedSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAssistedSessionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAssistedSession Begin to serve a customer
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
+func (c *Client) CreateAssistedSession(ctx context.Context, body CreateAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAssistedSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndAssistedSession The customer leaves
+//
+// Corresponds with DELETE /v1/assisted-sessions/{assisted_session_id} (the `EndAssistedSession` operationId).
+func (c *Client) EndAssistedSession(ctx context.Context, assistedSessionID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndAssistedSessionRequest(c.Server, assistedSessionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAssistedSessionWithBody Enter the customer's code
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
+func (c *Client) VerifyAssistedSessionWithBody(ctx context.Context, assistedSessionID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAssistedSessionRequestWithBody(c.Server, assistedSessionID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyAssistedSession Enter the customer's code
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
+func (c *Client) VerifyAssistedSession(ctx context.Context, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyAssistedSessionRequest(c.Server, assistedSessionID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // CreateChallengeWithBody Send a one-time code
@@ -1441,6 +1646,127 @@ func (c *Client) ConfirmRefund(ctx context.Context, refundID string, body Confir
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewCreateAssistedSessionRequest calls the generic CreateAssistedSession builder with application/json body
+func NewCreateAssistedSessionRequest(server string, body CreateAssistedSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAssistedSessionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateAssistedSessionRequestWithBody constructs an http.Request for the CreateAssistedSession method, with any body, and a specified content type
+func NewCreateAssistedSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/assisted-sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndAssistedSessionRequest constructs an http.Request for the EndAssistedSession method
+func NewEndAssistedSessionRequest(server string, assistedSessionID string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "assisted_session_id", assistedSessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/assisted-sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyAssistedSessionRequest calls the generic VerifyAssistedSession builder with application/json body
+func NewVerifyAssistedSessionRequest(server string, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyAssistedSessionRequestWithBody(server, assistedSessionID, "application/json", bodyReader)
+}
+
+// NewVerifyAssistedSessionRequestWithBody constructs an http.Request for the VerifyAssistedSession method, with any body, and a specified content type
+func NewVerifyAssistedSessionRequestWithBody(server string, assistedSessionID string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "assisted_session_id", assistedSessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/assisted-sessions/%s/verify", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
 }
 
 // NewCreateChallengeRequest calls the generic CreateChallenge builder with application/json body

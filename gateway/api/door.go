@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+
+	"github.com/istirdad/istirdad/bank"
+)
+
+// assistedHeader names the assisted session in which a teller speaks for a customer.
+const assistedHeader = "Assisted-Session"
+
+// door says who may come to a route, and for whom they then speak.
+type door struct {
+	// let is told of every value of assistedHeader.
+	let  func(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error)
+	asks []map[string][]string // for what, as the contract says it: for all of one of these
+}
+
+var (
+	// customers lets customers in, and tellers for a customer who has proved that they are there.
+	customers = door{proven, []map[string][]string{{"bearer": {}}, {"bearer": {}, "assisted": {}}}}
+	// waiting lets in also tellers whose customer is still to type the code.
+	waiting = door{speaking, customers.asks}
+	// tellers lets tellers in, for themselves.
+	tellers = door{serving, []map[string][]string{{"bearer": {}}}}
+)
+
+func proven(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error) {
+	c, err := speaking(ctx, p, c, sessions)
+	if err != nil {
+		return bank.Caller{}, err
+	}
+	return c, c.Proven()
+}
+
+// speaking refuses whoever names a session and is no teller: what they ask for would be about somebody else than they
+// think.
+func speaking(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error) {
+	switch customer, assisted := c.Has(bank.ScopeRefunds), len(sessions) > 0; {
+	case customer && !assisted:
+		return c, nil
+	case customer, !assisted, !c.Has(bank.ScopeTeller):
+		return bank.Caller{}, errForbidden
+	case len(sessions) > 1: // of two, a proxy might have believed the other
+		return bank.Caller{}, malformed(assistedHeader, FaultMalformed)
+	}
+	return p.Assisted(ctx, c, sessions[0])
+}
+
+func serving(_ context.Context, _ *bank.Path, c bank.Caller, _ []string) (bank.Caller, error) {
+	if !c.Has(bank.ScopeTeller) {
+		return bank.Caller{}, errForbidden
+	}
+	return c, nil
+}
+
+// roleOf is in which role somebody calls, for the log.
+func roleOf(c bank.Caller) string {
+	switch {
+	case c.Has(bank.ScopeRefunds):
+		return "customer"
+	case c.Has(bank.ScopeTeller):
+		return "teller"
+	}
+	return "other"
+}
