@@ -59,6 +59,8 @@ func TestNothingToldInLogs(t *testing.T) {
 	}
 	walkWell(t, w, sign)
 	walkBadly(t, sign("p01"))
+	w.Forgive("p01")
+	tokens = append(tokens, walkAtTheCounter(t, w))
 	walkAmidFailure(t, w, sign)
 	for _, path := range []string{"/healthz", "/readyz", "/ops/api/summary", "/metrics", "/ops/", "/ops/api/refunds"} {
 		r := w.Ops(path)
@@ -189,6 +191,23 @@ func walkWell(t *testing.T, w *banktest.World, sign func(string) *banktest.Custo
 		}
 	}
 	sign("p12").Do(http.MethodPost, "/v1/otp/challenges", `{"purpose":"profile"}`).Want(409)
+}
+
+// walkAtTheCounter has a teller serve people and look at people, and write of them what is nobody else's business. It
+// returns the teller's token.
+func walkAtTheCounter(t *testing.T, w *banktest.World) string {
+	t.Helper()
+	teller := w.Teller("t01")
+	v := teller.Serve("p01")
+	listed(t, v.Customer)
+	v.Confirm(v.Preview("rq-p01-1").RefundID).Want(202)
+	v.End().Want(204)
+	teller.Look("1900000090", nil).Want(404)
+	teller.Look("1900000033", nil).Want(403)
+	teller.Look(strayID, nil).Want(422)
+	teller.Look(strayIBAN, nil).Want(422)
+	teller.Look("1900000041", map[string]string{"method": "+966500000001", "note": "1900000041, 555608000000012"}).Want(201)
+	return teller.Token()
 }
 
 // walkBadly types the right things in the wrong places, and the wrong things in the right ones.
