@@ -165,7 +165,10 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 		}
 		seen.Session.Challenge, seen.Challenge = challenge.ID, &challenge
 	}
-	return seen, unavailable(p.Counter.Open(ctx, seen.Session))
+	if err := p.Counter.Open(ctx, seen.Session); err != nil {
+		return Assistance{}, unavailable(err)
+	}
+	return seen, nil
 }
 
 // lookUp finds the customer and has the look put on record, with what came of it.

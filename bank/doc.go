@@ -7,6 +7,10 @@
 // amount that the bank sets, says that the phone's holder agreed to just that preview. Each is checked where it is
 // used, so there is no order of steps to enforce and none to skip.
 //
+// A [Caller] is who asks and for whom. Online the two are one; at a branch's counter it is a teller for the customer
+// before them, in an [AssistedSession], which then stands for token and proof alike. The steps are the same, and don't know
+// which it is: what differs is the limit, who must agree, and who is on record as having acted.
+//
 // [Path] holds the steps. What it needs of the outside it declares as small interfaces, kept in the folders below:
 // the bank's own systems (corebanking), its token issuer (identity), and what may be forgotten (redissession). What
 // must never be forgotten is the gateway's store.

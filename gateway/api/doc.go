@@ -5,6 +5,9 @@
 // what a body may look like, and fault.go what is said of one that doesn't. The OpenAPI document is emitted from the
 // routes (openapi.yaml beside this file), and a test fails when the two differ.
 //
+// door.go says who comes to which route, and for whom they then speak: a customer for themselves, or a teller, by the
+// header Assisted-Session, for the customer before them. Behind it no route knows the difference.
+//
 // Each request is told of once, by internal/reqlog: an event, a metric and a span. A caller carries the traceparent of
 // its request, which a confirm keeps with the refund.
 //
