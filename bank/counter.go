@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -123,8 +124,8 @@ type Assistance struct {
 
 // Outlook is whether one paid request can come back, and nothing else of it.
 type Outlook struct {
-	Service string
-	Reason  Reason // empty: it can come back
+	Service moi.Service // as the bank calls it
+	Reason  Reason      // empty: it can come back
 }
 
 // Refundable reports whether the customer can ask for it now.
@@ -142,7 +143,8 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 		ID: uuid.Must(uuid.NewV7()).String(), At: now, Login: teller.Subject, Employee: teller.Employee,
 		Branch: teller.Branch, Session: teller.Session, Client: teller.Client, Number: identity,
 	}
-	customer, err := p.lookUp(ctx, &lookup, a.Check)
+	terms := p.Terms()
+	customer, err := p.lookUp(ctx, terms, &lookup, a.Check)
 	if err != nil {
 		return Assistance{}, err
 	}
@@ -150,16 +152,16 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 		ID: lookup.ID, Desk: teller.desk(), Customer: customer.ID, Verified: lookup.Check != nil, Ends: now.Add(AssistedLife),
 	}}
 	if lookup.Check == nil {
-		if err := p.reachable(customer); err != nil {
+		if err := terms.reachable(customer); err != nil {
 			return Assistance{}, err
 		}
 	}
-	if seen.Overview, err = p.overview(ctx, customer); err != nil {
+	if seen.Overview, err = p.overview(ctx, terms, customer); err != nil {
 		return Assistance{}, err
 	}
 	if lookup.Check == nil {
 		teller.assisted = &seen.Session
-		challenge, err := p.send(ctx, teller, customer, otp.Profile, "")
+		challenge, err := p.send(ctx, terms, teller, customer, otp.Profile, "")
 		if err != nil {
 			return Assistance{}, err
 		}
@@ -172,7 +174,7 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 }
 
 // lookUp finds the customer and has the look put on record, with what came of it.
-func (p *Path) lookUp(ctx context.Context, l *Lookup, check *IdentityCheck) (Customer, error) {
+func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *IdentityCheck) (Customer, error) {
 	if l.Employee == "" || l.Branch == "" { // then nobody could be held to account
 		return Customer{}, ErrBarred
 	}
@@ -191,7 +193,7 @@ func (p *Path) lookUp(ctx context.Context, l *Lookup, check *IdentityCheck) (Cus
 	switch {
 	case found == nil:
 		l.Outcome, l.Customer = LookupFound, customer.ID
-		if p.reachable(customer) != nil {
+		if terms.reachable(customer) != nil {
 			l.Check = check
 		}
 	case errors.Is(found, ErrBarred):
@@ -214,11 +216,13 @@ func (p *Path) lookUp(ctx context.Context, l *Lookup, check *IdentityCheck) (Cus
 
 // overview is whether each of the customer's requests can come back, by service: in no order that would tell when each
 // was paid.
-func (p *Path) overview(ctx context.Context, customer Customer) ([]Outlook, error) {
+func (p *Path) overview(ctx context.Context, terms Terms, customer Customer) ([]Outlook, error) {
 	overview := []Outlook{}
-	err := p.each(ctx, customer, func(l Listed) { overview = append(overview, Outlook{l.Service, l.Reason}) })
+	err := p.each(ctx, terms, customer, func(l Listed) {
+		overview = append(overview, Outlook{terms.Describe(l.Service), l.Reason})
+	})
 	slices.SortFunc(overview, func(a, b Outlook) int {
-		if c := strings.Compare(a.Service, b.Service); c != 0 {
+		if c := strings.Compare(a.Service.Code, b.Service.Code); c != 0 {
 			return c
 		}
 		return strings.Compare(string(a.Reason), string(b.Reason))
@@ -252,20 +256,20 @@ func (p *Path) EndAssisted(ctx context.Context, teller Caller, id string) error 
 }
 
 // rules are what a confirm of the caller's has to keep.
-func (p *Path) rules(c Caller, now time.Time) gateway.Rules {
+func (t Terms) rules(c Caller, now time.Time) gateway.Rules {
 	if c.assisted == nil {
-		return gateway.Rules{Limit: p.Terms.OnlineLimit}
+		return gateway.Rules{Limit: t.OnlineLimit}
 	}
 	return gateway.Rules{
-		Limit: p.Terms.CounterLimit, ApproveAbove: p.Terms.ApproveAbove, ApproveAlways: c.identityChecked(),
+		Limit: t.CounterLimit, ApproveAbove: t.ApproveAbove, ApproveAlways: c.identityChecked(),
 		ApprovalExpires: endOfDay(now),
 	}
 }
 
 // needsCode reports whether a confirm needs a code of its own. A customer who can't be sent any needs none: somebody
 // else at the bank agrees instead.
-func (p *Path) needsCode(c Caller, amount money.Amount) bool {
-	return !c.identityChecked() && (amount > p.Terms.ConfirmCodeAbove || p.Terms.ConfirmCodeAbove == 0)
+func (t Terms) needsCode(c Caller, amount money.Amount) bool {
+	return !c.identityChecked() && (amount > t.ConfirmCodeAbove || t.ConfirmCodeAbove == 0)
 }
 
 // endOfDay is when the Riyadh day of t is over.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -163,13 +164,14 @@ func TestOverview(t *testing.T) {
 	if len(w.inquiries.searches) != 2 || len(a.Overview) != 504 {
 		t.Fatalf("%d searches, %d outlooks", len(w.inquiries.searches), len(a.Overview))
 	}
-	want := []bank.Outlook{{"090-007", bank.PayerMismatch}, {"092-037", bank.OtherBank}, {"090-003", bank.FeeConsumed}}
-	for _, o := range want {
-		if !slices.Contains(a.Overview, o) {
+	for code, reason := range map[string]bank.Reason{
+		"090-007": bank.PayerMismatch, "092-037": bank.OtherBank, "090-003": bank.FeeConsumed,
+	} {
+		if o := (bank.Outlook{Service: moi.Describe(code), Reason: reason}); !slices.Contains(a.Overview, o) {
 			t.Errorf("%v isn't told", o)
 		}
 	}
-	if first := a.Overview[0]; !first.Refundable() || first.Service != "090-003" {
+	if first := a.Overview[0]; !first.Refundable() || first.Service.Code != "090-003" {
 		t.Errorf("first is %v", first)
 	}
 	// Refused before anything is asked of the core.

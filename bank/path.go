@@ -5,42 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
-	"github.com/istirdad/istirdad/internal/money"
-	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
 )
-
-// Terms are what a bank sets.
-type Terms struct {
-	BankCode         string         // two digits, as in its IBANs
-	Calendar         saudi.Calendar // holidays and cut-off
-	PromiseDays      int            // working days; the customer is told the date
-	ConfirmCodeAbove money.Amount   // a confirm above it needs a code; zero: every confirm
-	OnlineLimit      money.Amount   // of a customer and Riyadh day; over all channels, as the next one
-	CounterLimit     money.Amount   // of a customer and Riyadh day, for what they ask at the counter
-	ApproveAbove     money.Amount   // at the counter: a confirm that brings the day above it awaits a second person
-	MobileRest       time.Duration  // how long a changed mobile gets no codes
-}
-
-// Validate says what is missing.
-func (t Terms) Validate() error {
-	switch {
-	case len(t.BankCode) != 2:
-		return errors.New("the bank code is two digits")
-	case t.PromiseDays < 1:
-		return errors.New("a refund is promised in at least one working day")
-	case t.OnlineLimit <= 0 || t.CounterLimit <= 0:
-		return errors.New("the limits must be above zero")
-	case t.ApproveAbove <= 0:
-		return errors.New("the amount above which a second person approves must be above zero")
-	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
-		return errors.New("neither an amount nor a time is below zero")
-	}
-	return nil
-}
 
 // Config is what a Path cannot live without.
 type Config struct {
@@ -52,17 +20,17 @@ type Config struct {
 	Book      Book
 	Codes     *otp.Service
 	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out
-	Terms     Terms
-	Recorded  func() // called after a refund was recorded: somebody may want to carry it at once
+	Terms     func() Terms // those in force; any number of goroutines ask
+	Recorded  func()       // called after a refund was recorded: somebody may want to carry it at once
 	Log       *slog.Logger
 }
 
 // Path is the customer's path, step by step. It keeps no state and is safe for concurrent use.
 type Path struct{ Config }
 
-// NewPath returns the path under the given terms.
+// NewPath returns the path, or an error when it can't be walked under the terms of the moment.
 func NewPath(c Config) (*Path, error) {
-	if err := c.Terms.Validate(); err != nil {
+	if err := c.Terms().Validate(); err != nil {
 		return nil, fmt.Errorf("terms: %w", err)
 	}
 	return &Path{c}, nil

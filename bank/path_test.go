@@ -10,6 +10,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -301,7 +302,8 @@ func TestServicesOverManyPages(t *testing.T) {
 	}
 	totals, err := w.Services(t.Context(), caller)
 	want := []bank.ServiceTotal{
-		{Service: "090-003", Refundable: 308, Total: 308 * 100_00}, {Service: "090-007", Refundable: 617, Total: 617 * 100_00},
+		{Service: moi.Describe("090-003"), Refundable: 308, Total: 308 * 100_00},
+		{Service: moi.Describe("090-007"), Refundable: 617, Total: 617 * 100_00},
 	}
 	if err != nil || !slices.Equal(totals, want) {
 		t.Errorf("the totals are %+v, %v", totals, err)

@@ -16,6 +16,14 @@ const (
 	searchPagesMax = 100
 )
 
+// Menu is step 5: what can be paid for.
+func (p *Path) Menu(ctx context.Context, c Caller) (Menu, error) {
+	if err := p.Proved(ctx, c); err != nil {
+		return Menu{}, err
+	}
+	return p.Terms().Menu, nil
+}
+
 // Services are step 6: the services of which the caller has requests in whatever state, ordered by code.
 func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	if err := p.Proved(ctx, c); err != nil {
@@ -25,11 +33,12 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	if err != nil {
 		return nil, err
 	}
+	terms := p.Terms()
 	totals := map[string]*ServiceTotal{}
-	err = p.each(ctx, customer, func(l Listed) {
+	err = p.each(ctx, terms, customer, func(l Listed) {
 		t := totals[l.Service]
 		if t == nil {
-			t = &ServiceTotal{Service: l.Service}
+			t = &ServiceTotal{Service: terms.Describe(l.Service)}
 			totals[l.Service] = t
 		}
 		if l.Refundable() {
@@ -44,19 +53,19 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	for _, t := range totals {
 		services = append(services, *t)
 	}
-	slices.SortFunc(services, func(a, b ServiceTotal) int { return strings.Compare(a.Service, b.Service) })
+	slices.SortFunc(services, func(a, b ServiceTotal) int { return strings.Compare(a.Service.Code, b.Service.Code) })
 	return services, nil
 }
 
 // each visits all requests of which the customer is payer or beneficiary, newest first, in as few calls as that takes.
-func (p *Path) each(ctx context.Context, customer Customer, visit func(Listed)) error {
+func (p *Path) each(ctx context.Context, terms Terms, customer Customer, visit func(Listed)) error {
 	cursor := ""
 	for range searchPagesMax {
 		requests, next, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, Limit: searchPage, Cursor: cursor})
 		if err != nil { // a cursor that the core won't take back is its doing, not the caller's
 			return unavailable(err, ErrCoreUnavailable)
 		}
-		listed, err := p.list(ctx, customer, requests)
+		listed, err := p.list(ctx, terms, customer, requests)
 		if err != nil {
 			return err
 		}
@@ -101,7 +110,7 @@ func (p *Path) Requests(ctx context.Context, c Caller, service string, page Page
 	if next != "" {
 		next = base64.RawURLEncoding.EncodeToString(p.Cursors.Seal([]byte(next), scope))
 	}
-	listed, err = p.list(ctx, customer, requests)
+	listed, err = p.list(ctx, p.Terms(), customer, requests)
 	return listed, next, err
 }
 
@@ -118,7 +127,7 @@ func (p *Path) openCursor(cursor string, scope []byte) (string, error) {
 }
 
 // list looks at requests with the customer's eyes.
-func (p *Path) list(ctx context.Context, customer Customer, requests []PaidRequest) ([]Listed, error) {
+func (p *Path) list(ctx context.Context, terms Terms, customer Customer, requests []PaidRequest) ([]Listed, error) {
 	ids := make([]string, len(requests))
 	for i, r := range requests {
 		ids[i] = r.RequestID
@@ -129,13 +138,13 @@ func (p *Path) list(ctx context.Context, customer Customer, requests []PaidReque
 	}
 	listed := make([]Listed, len(requests))
 	for i, r := range requests {
-		listed[i] = p.listed(customer, r, live[r.RequestID])
+		listed[i] = terms.listed(customer, r, live[r.RequestID])
 	}
 	return listed, nil
 }
 
-func (p *Path) listed(customer Customer, r PaidRequest, live bool) Listed {
-	l := Listed{PaidRequest: r, Reason: p.reason(customer, r, live)}
+func (t Terms) listed(customer Customer, r PaidRequest, live bool) Listed {
+	l := Listed{PaidRequest: r, Reason: t.reason(customer, r, live)}
 	if account, own := customer.account(r.PaidFrom); own && r.Payer == customer.Identity {
 		l.PaidFromOwn = &account
 	}
@@ -147,7 +156,7 @@ func (p *Path) listed(customer Customer, r PaidRequest, live bool) Listed {
 
 // reason is the first reason, in api.md's order, why the customer can't have the request's fee back; empty if none.
 // It begins with who paid, so that whoever didn't pay learns nothing of what the payer did.
-func (p *Path) reason(customer Customer, r PaidRequest, live bool) Reason {
+func (t Terms) reason(customer Customer, r PaidRequest, live bool) Reason {
 	service, known := moi.Lookup(r.Payment.Service)
 	account, own := customer.account(r.PaidFrom)
 	switch {
@@ -159,7 +168,7 @@ func (p *Path) reason(customer Customer, r PaidRequest, live bool) Reason {
 		return FeeConsumed
 	case live, r.State == RequestRefunding, r.State == RequestRefunded, r.Refusal == AlreadyRefunded:
 		return RefundExists
-	case r.PaidBank != p.Terms.BankCode:
+	case r.PaidBank != t.BankCode:
 		return OtherBank
 	case own && account.Status == AccountClosed:
 		return AccountIsClosed
@@ -172,6 +181,6 @@ func (p *Path) reason(customer Customer, r PaidRequest, live bool) Reason {
 }
 
 // recently reports whether the customer's mobile changed within the rest that the bank asks for.
-func (p *Path) recently(customer Customer, now time.Time) bool {
-	return !customer.MobileChangedAt.IsZero() && now.Sub(customer.MobileChangedAt) < p.Terms.MobileRest
+func (t Terms) recently(customer Customer, now time.Time) bool {
+	return !customer.MobileChangedAt.IsZero() && now.Sub(customer.MobileChangedAt) < t.MobileRest
 }

@@ -6,26 +6,28 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
-	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/otp"
 )
 
 // Challenge is step 4: a code goes to the customer's own phone, for the profile or for one preview.
 func (p *Path) Challenge(ctx context.Context, c Caller, purpose otp.Purpose, refundID string) (otp.Challenge, error) {
+	terms := p.Terms()
 	customer, err := p.customer(ctx, c.Customer())
 	if err == nil {
-		err = p.reachable(customer)
+		err = terms.reachable(customer)
 	}
 	if err != nil {
 		return otp.Challenge{}, err
 	}
-	return p.send(ctx, c, customer, purpose, refundID)
+	return p.send(ctx, terms, c, customer, purpose, refundID)
 }
 
 // send issues a code to the customer, whom the caller speaks for.
-func (p *Path) send(ctx context.Context, c Caller, customer Customer, purpose otp.Purpose, refundID string) (otp.Challenge, error) {
-	issue, err := p.issue(ctx, c, purpose, refundID)
+func (p *Path) send(
+	ctx context.Context, terms Terms, c Caller, customer Customer, purpose otp.Purpose, refundID string,
+) (otp.Challenge, error) {
+	issue, err := p.issue(ctx, terms, c, purpose, refundID)
 	if err != nil {
 		return otp.Challenge{}, err
 	}
@@ -43,14 +45,15 @@ func (p *Path) Resend(ctx context.Context, c Caller, challengeID string) (otp.Ch
 	if err != nil {
 		return otp.Challenge{}, err
 	}
+	terms := p.Terms()
 	customer, err := p.customer(ctx, h.Customer)
 	if err == nil {
-		err = p.reachable(customer)
+		err = terms.reachable(customer)
 	}
 	if err != nil {
 		return otp.Challenge{}, err
 	}
-	issue, err := p.issue(ctx, c, challenge.Purpose, challenge.Ref)
+	issue, err := p.issue(ctx, terms, c, challenge.Purpose, challenge.Ref)
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return otp.Challenge{}, err
@@ -66,7 +69,7 @@ func (p *Path) Verify(ctx context.Context, c Caller, challengeID, code string) (
 	h := c.Holder()
 	err = p.verify(ctx, otp.Attempt{
 		Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
-		Purpose: otp.Profile, Binding: c.binding(), Code: otp.Code(code),
+		Purpose: otp.Profile, Binding: c.binding(), Code: otp.Code(code), Form: p.Terms().Code,
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -91,7 +94,8 @@ func (p *Path) verify(ctx context.Context, a otp.Attempt) error {
 	defer cancel()
 	customer, lookup := p.customer(ctx, a.Customer)
 	if lookup == nil && !customer.Mobile.IsZero() {
-		lookup = p.Codes.Alert(ctx, customer.ID, customer.Mobile, customer.Language)
+		alert := otp.Message{Language: customer.Language, Brand: p.Terms().Brand}
+		lookup = p.Codes.Alert(ctx, customer.ID, customer.Mobile, alert)
 	}
 	if lookup != nil {
 		p.Log.WarnContext(ctx, "customer not warned of the closing", "err", lookup)
@@ -100,37 +104,37 @@ func (p *Path) verify(ctx context.Context, a otp.Attempt) error {
 }
 
 // reachable reports why the customer has no mobile that may be trusted with a code; nil when they have.
-func (p *Path) reachable(customer Customer) error {
+func (t Terms) reachable(customer Customer) error {
 	switch {
 	case customer.Mobile.IsZero():
 		return ErrMobileMissing
-	case p.recently(customer, time.Now()):
+	case t.recently(customer, time.Now()):
 		return ErrMobileRecent
 	}
 	return nil
 }
 
 // issue is what a code of this purpose is good for, and what its SMS says of it.
-func (p *Path) issue(ctx context.Context, c Caller, purpose otp.Purpose, refundID string) (otp.Issue, error) {
+func (p *Path) issue(ctx context.Context, terms Terms, c Caller, purpose otp.Purpose, refundID string) (otp.Issue, error) {
 	h := c.Holder()
+	issue := otp.Issue{
+		Customer: h.Customer, Session: h.Session, Purpose: otp.Profile, Binding: c.binding(), Form: terms.Code,
+		Message: otp.Message{Brand: terms.Brand, Branch: c.origin().Branch},
+	}
 	if purpose == otp.Profile {
-		return otp.Issue{
-			Customer: h.Customer, Session: h.Session, Purpose: otp.Profile, Binding: c.binding(),
-			Message: otp.Message{Branch: c.origin().Branch},
-		}, nil
+		return issue, nil
 	}
 	preview, err := p.open(ctx, c, refundID)
 	if err != nil {
 		return otp.Issue{}, err
 	}
-	service := moi.Describe(preview.Payment.Service)
-	return otp.Issue{
-		Customer: h.Customer, Session: h.Session, Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(),
-		Message: otp.Message{
-			Amount: preview.Payment.Amount, Service: service.Name, Sector: service.Sector, AccountTail: preview.To.Tail(),
-			Branch: preview.Origin.Branch,
-		},
-	}, nil
+	service := terms.Describe(preview.Payment.Service)
+	issue.Purpose, issue.Ref, issue.Binding = otp.Refund, preview.ID, preview.binding()
+	issue.Message = otp.Message{
+		Amount: preview.Payment.Amount, Service: service.Name, Sector: service.Sector, AccountTail: preview.To.Tail(),
+		Brand: terms.Brand, Branch: preview.Origin.Branch,
+	}
+	return issue, nil
 }
 
 // open returns a preview of the caller's that can still be confirmed.

@@ -58,6 +58,7 @@ func (a Asked) digest() [32]byte {
 
 // draw checks what was asked, in the order of api.md, and draws up the preview.
 func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
+	terms := p.Terms()
 	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return Preview{}, err
@@ -68,11 +69,11 @@ func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
 	case id != customer.Identity:
 		return Preview{}, ErrIDMismatch
 	}
-	to, err := p.typedAccount(customer, a.AccountNumber)
+	to, err := terms.typedAccount(customer, a.AccountNumber)
 	if err != nil {
 		return Preview{}, err
 	}
-	listed, err := p.request(ctx, customer, a.RequestID)
+	listed, err := p.request(ctx, terms, customer, a.RequestID)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -80,7 +81,7 @@ func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
 		return Preview{}, err
 	}
 	now := time.Now()
-	rules := p.rules(c, now)
+	rules := terms.rules(c, now)
 	day, err := p.day(ctx, customer.ID, listed.Payment.Amount, now)
 	switch {
 	case err != nil:
@@ -91,20 +92,20 @@ func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
 	return Preview{
 		ID: uuid.Must(uuid.NewV7()).String(), Origin: c.origin(), Payment: listed.Payment, To: to,
 		CreatedAt: now, ExpiresAt: now.Add(PreviewLife),
-		Promised:  p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
-		NeedsCode: p.needsCode(c, listed.Payment.Amount),
+		Promised:  terms.promise(now),
+		NeedsCode: terms.needsCode(c, listed.Payment.Amount),
 		Approval:  rules.Awaits(day),
 		Warnings:  listed.Warnings,
 	}, nil
 }
 
-func (p *Path) typedAccount(customer Customer, typed string) (saudi.IBAN, error) {
+func (t Terms) typedAccount(customer Customer, typed string) (saudi.IBAN, error) {
 	for _, account := range customer.Accounts {
 		if account.ID == typed {
 			return account.IBAN, nil
 		}
 	}
-	iban, err := saudi.ParseAccount(typed, p.Terms.BankCode)
+	iban, err := saudi.ParseAccount(typed, t.BankCode)
 	if err != nil {
 		return saudi.IBAN{}, ErrIBANInvalid
 	}
@@ -113,7 +114,7 @@ func (p *Path) typedAccount(customer Customer, typed string) (saudi.IBAN, error)
 
 // request is one paid request with the customer's eyes. One that the customer neither paid nor benefits from is
 // ErrNotFound, as one that doesn't exist.
-func (p *Path) request(ctx context.Context, customer Customer, id string) (Listed, error) {
+func (p *Path) request(ctx context.Context, terms Terms, customer Customer, id string) (Listed, error) {
 	requests, _, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, RequestID: id, Limit: 1})
 	if err != nil {
 		return Listed{}, unavailable(err, ErrCoreUnavailable)
@@ -121,7 +122,7 @@ func (p *Path) request(ctx context.Context, customer Customer, id string) (Liste
 	if len(requests) != 1 || requests[0].RequestID != id {
 		return Listed{}, ErrNotFound
 	}
-	listed, err := p.list(ctx, customer, requests)
+	listed, err := p.list(ctx, terms, customer, requests)
 	if err != nil {
 		return Listed{}, err
 	}
@@ -183,15 +184,15 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	if err != nil {
 		return gateway.Refund{}, false, err
 	}
-	now := time.Now()
-	rules := p.rules(c, now)
+	terms, now := p.Terms(), time.Now()
+	rules := terms.rules(c, now)
 	switch day, err := p.day(ctx, c.Customer(), preview.Payment.Amount, now); {
 	case err != nil:
 		return p.confirmed(ctx, c, id, err)
 	case rules.Exceeded(day):
 		return p.confirmed(ctx, c, id, gateway.ErrLimitExceeded)
 	}
-	if err := p.agreed(ctx, c, preview, challengeID, code); err != nil {
+	if err := p.agreed(ctx, terms, c, preview, challengeID, code); err != nil {
 		return gateway.Refund{}, false, err
 	}
 	// From here on nothing may depend on whether the client still listens: a cancelled context in the middle of a
@@ -199,9 +200,9 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
 	defer cancel()
 	r, first, err := p.Book.Accept(ctx, gateway.Acceptance{
-		ID: preview.ID, Bank: p.Terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
+		ID: preview.ID, Bank: terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
 		Challenge: challengeID, At: now,
-		Promised: p.Terms.Calendar.Promise(now, p.Terms.PromiseDays),
+		Promised: terms.kept(preview, now),
 		Trace:    c.Trace,
 		Rules:    rules,
 	})
@@ -224,14 +225,14 @@ func (p *Path) confirmed(ctx context.Context, c Caller, id string, err error) (g
 
 // agreed says whether the phone's holder agreed: by a code bound to this preview, or, below the line that the bank
 // drew, by the session's proof. A code that is given is always checked.
-func (p *Path) agreed(ctx context.Context, c Caller, preview Preview, challengeID, code string) error {
+func (p *Path) agreed(ctx context.Context, terms Terms, c Caller, preview Preview, challengeID, code string) error {
 	switch {
 	case code != "" && challengeID == "":
 		return ErrNoChallenge
 	case challengeID != "":
 		h := c.Holder()
 		return p.verify(ctx, otp.Attempt{
-			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
+			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID, Form: terms.Code,
 			Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(), Code: otp.Code(code),
 		})
 	case preview.NeedsCode:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -87,7 +88,7 @@ func (l Listed) Refundable() bool { return l.Reason == "" }
 
 // ServiceTotal is one service of which the customer has requests, in whatever state.
 type ServiceTotal struct {
-	Service    string
+	Service    moi.Service  // as the bank calls it
 	Refundable int          // how many can come back
 	Total      money.Amount // of those
 }

@@ -141,18 +141,19 @@ func TestVerify(t *testing.T) {
 // TestTerms that nobody could keep are refused.
 func TestTerms(t *testing.T) {
 	for name, change := range map[string]func(*bank.Terms){
-		"no bank code":        func(terms *bank.Terms) { terms.BankCode = "" },
-		"no promise":          func(terms *bank.Terms) { terms.PromiseDays = 0 },
-		"no limit":            func(terms *bank.Terms) { terms.OnlineLimit = 0 },
-		"no counter limit":    func(terms *bank.Terms) { terms.CounterLimit = 0 },
-		"nobody to approve":   func(terms *bank.Terms) { terms.ApproveAbove = 0 },
-		"a line below zero":   func(terms *bank.Terms) { terms.ConfirmCodeAbove = -1 },
-		"a time before zero":  func(terms *bank.Terms) { terms.MobileRest = -1 },
-		"a bank of the world": func(terms *bank.Terms) { terms.BankCode = "080" },
+		"no bank code":           func(terms *bank.Terms) { terms.BankCode = "" },
+		"no promise":             func(terms *bank.Terms) { terms.PromiseDays = 0 },
+		"no limit":               func(terms *bank.Terms) { terms.OnlineLimit = 0 },
+		"no counter limit":       func(terms *bank.Terms) { terms.CounterLimit = 0 },
+		"nobody to approve":      func(terms *bank.Terms) { terms.ApproveAbove = 0 },
+		"a code of three digits": func(terms *bank.Terms) { terms.Code.Digits = 3 },
+		"a line below zero":      func(terms *bank.Terms) { terms.ConfirmCodeAbove = -1 },
+		"a time before zero":     func(terms *bank.Terms) { terms.MobileRest = -1 },
+		"a bank of the world":    func(terms *bank.Terms) { terms.BankCode = "080" },
 	} {
 		under := terms()
 		change(&under)
-		if _, err := bank.NewPath(bank.Config{Terms: under}); err == nil {
+		if _, err := bank.NewPath(bank.Config{Terms: func() bank.Terms { return under }}); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

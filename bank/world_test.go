@@ -23,7 +23,8 @@ import (
 // the first.
 type world struct {
 	*bank.Path
-	t *testing.T
+	t     *testing.T
+	terms bank.Terms // in force; a test may change them
 	trouble
 	directory directory
 	inquiries inquiries
@@ -46,8 +47,8 @@ var (
 // terms are the sandbox's.
 func terms() bank.Terms {
 	return bank.Terms{
-		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00,
-		CounterLimit: 20_000_00, ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour,
+		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
+		ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
 	}
 }
 
@@ -77,14 +78,14 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	under := terms()
+	w.terms = terms()
 	for _, c := range change {
-		c(&under)
+		c(&w.terms)
 	}
 	w.Path, err = bank.NewPath(bank.Config{
 		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Book: &w.book, Codes: codes,
-		Counter: &w.counter, Lookups: &w.lookups,
-		Cursors: cursors, Terms: under, Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
+		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { return w.terms },
+		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -359,7 +359,15 @@ func TestComposeConfigIsComplete(t *testing.T) {
 		here := func(text string) string {
 			return strings.ReplaceAll(text, "/run/secrets/", filepath.Join(secrets, folder)+"/")
 		}
-		file = filepath.Join(t.TempDir(), "gateway.yaml")
+		dir := t.TempDir()
+		file = filepath.Join(dir, "gateway.yaml")
+		for _, volume := range project.Services[name].Volumes {
+			if folder, beside := strings.CutPrefix(volume.Target, "/etc/istirdad/"); beside && folder != "gateway.yaml" {
+				if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(volume.Source)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		if err := os.WriteFile(file, []byte(here(textOf(t, "gateway.compose.yaml")[0])), 0o600); err != nil {
 			t.Fatal(err)
 		}

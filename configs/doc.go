@@ -2,6 +2,8 @@
 // program that reads it does, and hold it to what it promises.
 //
 //	gateway.*.yaml   configuration of a gateway, one file for each way to run it (internal/config explains every key)
+//	profile.*.yaml   the manual of a bank's profile: what its business people set
+//	profiles/        whole profiles: the trial's, and two in the style of menus that banks have had; none is official
 //	nginx/           the proxy in front of the gateways
 //	postgres/        the database's roles: one that owns the schema, one that may only use it
 //	redis/           a server that forgets nothing to make room

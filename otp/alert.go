@@ -23,8 +23,9 @@ import (
 //
 // Alert is best effort: it tries once, within the policy's SendWithin. Errors:
 // ErrUnavailable, ErrSMS; silence of the sender is none. What becomes of it does
-// not change what the customer's attempt is answered.
-func (s *Service) Alert(ctx context.Context, customer string, to saudi.Mobile, language Language) error {
+// not change what the customer's attempt is answered. Of the message its Kind is
+// filled in.
+func (s *Service) Alert(ctx context.Context, customer string, to saudi.Mobile, m Message) error {
 	if customer == "" || to.IsZero() {
 		return errors.New("otp: an alert needs a customer and a mobile")
 	}
@@ -37,7 +38,8 @@ func (s *Service) Alert(ctx context.Context, customer string, to saudi.Mobile, l
 	if record.Failures < s.policy.CloseAt-1 {
 		return nil
 	}
-	err = s.sender.Send(ctx, s.pepper.alertID(customer, record.Standing), to, Message{Kind: AboutToBeBlocked, Language: language})
+	m.Kind = AboutToBeBlocked
+	err = s.sender.Send(ctx, s.pepper.alertID(customer, record.Standing), to, m)
 	if errors.Is(err, ErrNotSent) {
 		return fmt.Errorf("%w: %w", ErrSMS, err)
 	}

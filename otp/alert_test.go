@@ -41,7 +41,7 @@ func TestAlert(t *testing.T) {
 		}
 		alert := func(customer string) {
 			t.Helper()
-			if err := d.Alert(t.Context(), customer, mobile(t), otp.English); err != nil {
+			if err := d.Alert(t.Context(), customer, mobile(t), otp.Message{Language: otp.English}); err != nil {
 				t.Fatalf("Alert: %v", err)
 			}
 		}
@@ -101,7 +101,7 @@ func TestAlertOutlivesItsCaller(t *testing.T) {
 	d.failed(t, "p01", 29)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := d.Alert(gone, "p01", mobile(t), otp.Arabic); err != nil || len(d.phone.Messages()) != 1 {
+	if err := d.Alert(gone, "p01", mobile(t), otp.Message{}); err != nil || len(d.phone.Messages()) != 1 {
 		t.Errorf("Alert: %v, %d messages, want 1", err, len(d.phone.Messages()))
 	}
 }
@@ -110,12 +110,12 @@ func TestAlertInTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, stores := newFrailDesk(t)
 		d.failed(t, "p01", 29)
-		alert := func() error { return d.Alert(t.Context(), "p01", mobile(t), otp.Arabic) }
+		alert := func() error { return d.Alert(t.Context(), "p01", mobile(t), otp.Message{}) }
 
-		if err := d.Alert(t.Context(), "p01", saudi.Mobile{}, otp.Arabic); err == nil {
+		if err := d.Alert(t.Context(), "p01", saudi.Mobile{}, otp.Message{}); err == nil {
 			t.Error("an alert to no mobile")
 		}
-		if err := d.Alert(t.Context(), "", mobile(t), otp.Arabic); err == nil {
+		if err := d.Alert(t.Context(), "", mobile(t), otp.Message{}); err == nil {
 			t.Error("an alert to nobody")
 		}
 		stores.fails = "read"

@@ -85,14 +85,36 @@ func kindOf(p Purpose, branch string) Kind {
 	}
 }
 
+// Brand is how a bank signs its messages.
+type Brand struct {
+	// Sender is the name that phones show. Whoever has registered it with the
+	// operators may use it.
+	Sender string
+
+	// Channel is what a profile code lets the customer into; the digital channel
+	// when empty.
+	Channel moi.Name
+
+	// Bank is what messages call the bank at whose counter a customer stands; the
+	// sender when empty.
+	Bank moi.Name
+
+	// WebOTPHost, when set, ends each online code's message with the line by which a
+	// browser offers the code to this site alone. Leave it empty where customers
+	// must type a code by hand, as in the Kingdom.
+	WebOTPHost string
+}
+
 // Message is what an SMS says, without its words: a sender renders it. Beside
-// each Kind stands which fields it reads; the others are ignored.
+// each Kind stands which fields it reads; Language and Brand all of them do. The
+// others are ignored.
 //
 // A message holds nothing that SAMA forbids in an SMS: no balance, no full
 // account or identity number, no name.
 type Message struct {
 	Kind        Kind
 	Language    Language
+	Brand       Brand
 	Code        Code
 	Amount      money.Amount
 	Service     moi.Name

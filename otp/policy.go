@@ -7,12 +7,38 @@ import (
 	"time"
 )
 
-// Policy is every number in the life of a code, and the pure rules over them.
+// Form is what a bank sets of a code.
+type Form struct {
+	Digits int           // 4 to 8; fewer are easier to guess
+	Life   time.Duration // how long it can be used; never above 5 min
+}
+
+// DefaultForm returns that of a bank that sets none: six digits for three minutes.
+func DefaultForm() Form { return Form{Digits: 6, Life: 180 * time.Second} }
+
+// Validate refuses a form of codes that could be guessed, or never typed in time.
+func (f Form) Validate() error {
+	switch {
+	case f.Digits < DigitsMin || f.Digits > DigitsMax:
+		return fmt.Errorf("otp: a code has %d to %d digits", DigitsMin, DigitsMax)
+	case f.Life < ShortestLife || f.Life > LongestLife:
+		return fmt.Errorf("otp: a code lives from %v to %v", ShortestLife, LongestLife)
+	}
+	return nil
+}
+
+// The bounds of a Form. Whoever types slowly needs a minute, and after five nobody is still at it.
+const (
+	DigitsMin    = 4
+	DigitsMax    = 8
+	ShortestLife = time.Minute
+	LongestLife  = 5 * time.Minute
+)
+
+// Policy is every number in the life of codes that is the same at every bank, and the pure rules over them.
 // Its methods decide; they read no clock and touch no store, so a ledger may
 // run them inside its transaction, and again when the transaction is.
 type Policy struct {
-	Digits      int           // digits of a code; 6. More make guessing harder, 8 is the most
-	Life        time.Duration // how long a code can be used; 180 s, never above 5 min
 	Tries       int           // codes compared per challenge, resends included; 3
 	ResendAfter time.Duration // between two SMS for the same thing; 60 s
 	Generations int           // codes of one challenge, the first included; 3
@@ -41,8 +67,6 @@ type Block struct {
 // guesses at six digits are 3 in 100,000 per customer.
 func DefaultPolicy() Policy {
 	return Policy{
-		Digits:      6,
-		Life:        180 * time.Second,
 		Tries:       3,
 		ResendAfter: 60 * time.Second,
 		Generations: 3,
@@ -70,10 +94,6 @@ const (
 // validate refuses a policy under which codes could be guessed, or none used.
 func (p Policy) validate() error {
 	switch {
-	case p.Digits < 4 || p.Digits > 8:
-		return errors.New("otp: a code has 4 to 8 digits")
-	case p.Life <= 0 || p.Life > 5*time.Minute:
-		return errors.New("otp: a code lives at most 5 minutes")
 	case p.Tries < 1 || p.Tries > 5:
 		return errors.New("otp: a challenge allows 1 to 5 tries")
 	case p.Generations < 1:

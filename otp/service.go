@@ -64,6 +64,7 @@ type Issue struct {
 	Purpose  Purpose
 	Ref      string  // the refund's ID; empty for Profile
 	Binding  Binding // what the code is good for; see Bind
+	Form     Form    // zero: DefaultForm
 	To       saudi.Mobile
 	Message  Message // Kind, Code and At are filled in
 }
@@ -89,6 +90,9 @@ type Challenge struct {
 // for a block were compared but are not all on record. Silence of the sender is
 // not an error: the SMS may have gone out, and the customer may ask for another.
 func (s *Service) Issue(ctx context.Context, in Issue) (Challenge, error) {
+	if in.Form == (Form{}) {
+		in.Form = DefaultForm()
+	}
 	if err := in.validate(); err != nil {
 		return Challenge{}, err
 	}
@@ -99,7 +103,7 @@ func (s *Service) Issue(ctx context.Context, in Issue) (Challenge, error) {
 	defer cancel()
 
 	at := now()
-	b := bond{rand.Text(), in.Customer, in.Session, in.Purpose, in.Ref, in.Binding}
+	b := bond{newID(in.Form.Digits), in.Customer, in.Session, in.Purpose, in.Ref, in.Binding}
 	next := Stored{
 		Holder:  s.pepper.holder(in.Customer),
 		ID:      b.challenge,
@@ -108,7 +112,7 @@ func (s *Service) Issue(ctx context.Context, in Issue) (Challenge, error) {
 		Binding: in.Binding,
 		Seal:    s.pepper.seal(b),
 	}
-	return s.deliver(ctx, at, b, next, in.To, in.Message, s.put)
+	return s.deliver(ctx, at, b, next, in.Form.Life, in.To, in.Message, s.put)
 }
 
 func (in Issue) validate() error {
@@ -122,8 +126,26 @@ func (in Issue) validate() error {
 	case in.To.IsZero():
 		return errors.New("otp: no mobile to send a code to")
 	}
-	return nil
+	return in.Form.Validate()
 }
+
+// newID names a challenge. Behind what can't be guessed stands how many digits
+// its codes have, so that whoever reads a typed code knows what to expect of it,
+// at every process and whatever the bank has set meanwhile. The ID is sealed
+// with the rest of the bond: another digit names another challenge.
+func newID(digits int) string { return rand.Text() + strconv.Itoa(digits) }
+
+// digitsOf is how many digits the codes of a challenge have; 0 when it can't be
+// a challenge of ours.
+func digitsOf(id string) int {
+	if len(id) != idLen {
+		return 0
+	}
+	return int(id[idLen-1] - '0')
+}
+
+// idLen is that of rand.Text, 26, and the digit's.
+const idLen = 26 + 1
 
 // Find returns the customer's live challenge of this ID: what a resend needs to
 // know to word its message. Errors: *LockedError, ErrGone, ErrUnavailable.
@@ -161,8 +183,8 @@ func (s *Service) find(ctx context.Context, at time.Time, customer, session, cha
 	return stored, b, nil
 }
 
-// Resend sends a new code for a live challenge; the old one is dead, what was
-// tried stays tried. The mobile and the message are the caller's to give again,
+// Resend sends a new code for a live challenge, of the same form; the old one is
+// dead, what was tried stays tried. The mobile and the message are the caller's to give again,
 // because no store keeps them. Errors: those of Issue and ErrGone.
 func (s *Service) Resend(ctx context.Context, customer, session, challengeID string, to saudi.Mobile, m Message) (Challenge, error) {
 	if to.IsZero() {
@@ -185,7 +207,8 @@ func (s *Service) Resend(ctx context.Context, customer, session, challengeID str
 	renew := func(ctx context.Context, next Stored, _ Standing) (Stored, error) {
 		return next, s.codes.Renew(ctx, next, at) // its tries are the challenge's, from when it was put
 	}
-	return s.deliver(ctx, at, b, next, to, m, renew)
+	life := next.ExpiresAt.Sub(next.ResendAfter) + s.policy.ResendAfter
+	return s.deliver(ctx, at, b, next, life, to, m, renew)
 }
 
 // put stores a new challenge of a customer whose standing was read a moment ago,
@@ -202,13 +225,13 @@ func (s *Service) put(ctx context.Context, next Stored, read Standing) (Stored, 
 // the code, store it, send it. next is the challenge as it stood; its next
 // generation is the one delivered. ctx bounds the first three.
 func (s *Service) deliver(
-	ctx context.Context, at time.Time, b bond, next Stored, to saudi.Mobile, m Message,
+	ctx context.Context, at time.Time, b bond, next Stored, life time.Duration, to saudi.Mobile, m Message,
 	store func(context.Context, Stored, Standing) (Stored, error),
 ) (Challenge, error) {
 	next.Generation++
 	smsID := b.challenge + ":" + strconv.Itoa(next.Generation)
 
-	code, err := s.pepper.code(b.challenge, next.Generation, s.policy.Digits)
+	code, err := s.pepper.code(b.challenge, next.Generation, digitsOf(b.challenge))
 	if err != nil {
 		return Challenge{}, unavailable(err)
 	}
@@ -217,7 +240,7 @@ func (s *Service) deliver(
 		return Challenge{}, err
 	}
 	next.MAC = s.pepper.codeMAC(b, next.Generation, code)
-	next.ExpiresAt = at.Add(s.policy.Life).Truncate(time.Millisecond)
+	next.ExpiresAt = at.Add(life).Truncate(time.Millisecond)
 	next.ResendAfter = at.Add(s.policy.ResendAfter).Truncate(time.Millisecond)
 	next, err = store(ctx, next, standing)
 	if err != nil || next.Tries == 0 {
@@ -306,7 +329,7 @@ func (s *Service) challenge(c Stored, to saudi.Mobile) Challenge {
 		Purpose:      c.Purpose,
 		Ref:          c.Ref,
 		To:           to,
-		Digits:       s.policy.Digits,
+		Digits:       digitsOf(c.ID),
 		Generation:   c.Generation,
 		ExpiresAt:    c.ExpiresAt,
 		ResendAfter:  c.ResendAfter,

@@ -19,8 +19,6 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"no ledger":      func(c *otp.Config) { c.Ledger = nil },
 		"no sender":      func(c *otp.Config) { c.Sender = nil },
 		"no policy":      func(c *otp.Config) { c.Policy = otp.Policy{} },
-		"3 digits":       func(c *otp.Config) { c.Policy.Digits = 3 },
-		"a long life":    func(c *otp.Config) { c.Policy.Life = 5*time.Minute + 1 },
 		"many tries":     func(c *otp.Config) { c.Policy.Tries = 6 },
 		"no generations": func(c *otp.Config) { c.Policy.Generations = 0 },
 		"no wait":        func(c *otp.Config) { c.Policy.ResendAfter = 0 },
@@ -45,6 +43,11 @@ func TestIssueRefusesHalfAQuestion(t *testing.T) {
 		"no purpose":          func(in *otp.Issue) { in.Purpose = "" },
 		"a refund of nothing": func(in *otp.Issue) { in.Ref = "" },
 		"no mobile":           func(in *otp.Issue) { in.To = saudi.Mobile{} },
+		"3 digits":            func(in *otp.Issue) { in.Form = otp.Form{Digits: 3, Life: time.Minute} },
+		"9 digits":            func(in *otp.Issue) { in.Form = otp.Form{Digits: 9, Life: time.Minute} },
+		"a short life":        func(in *otp.Issue) { in.Form = otp.Form{Digits: 6, Life: time.Minute - 1} },
+		"a long life":         func(in *otp.Issue) { in.Form = otp.Form{Digits: 6, Life: 5*time.Minute + 1} },
+		"half a form":         func(in *otp.Issue) { in.Form = otp.Form{Digits: 6} },
 	} {
 		in := forRefund(t, "r1")
 		spoil(&in)

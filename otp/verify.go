@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"time"
@@ -15,6 +16,7 @@ type Attempt struct {
 	Ref         string // the refund's ID; empty for Profile
 	Binding     Binding
 	Code        Code // as typed
+	Form        Form // of a code to a challenge that isn't ours; zero: DefaultForm. Ours say themselves what theirs have
 }
 
 // Verify returns nil if the code is right for exactly this attempt, and then it
@@ -32,7 +34,7 @@ type Attempt struct {
 // After the last a confirm may be made again with the same code. A profile code
 // may have been used by the attempt that failed: the customer asks for a new one.
 func (s *Service) Verify(ctx context.Context, a Attempt) error {
-	code, err := readCode(a.Code, s.policy.Digits)
+	code, err := readCode(a.Code, cmp.Or(digitsOf(a.ChallengeID), a.Form.Digits, DefaultForm().Digits))
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 
 // TestConfigCheck does with every file that is shipped what a newcomer does, who has put the secrets where the file says.
 func TestConfigCheck(t *testing.T) {
-	files, err := filepath.Glob("../../configs/*.yaml")
+	files, err := filepath.Glob("../../configs/gateway.*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no shipped configurations: %v", err)
 	}
@@ -117,14 +117,16 @@ database: {url: "postgres://gateway:canary@db.bank.example/istirdad", migrate_on
 redis: {url: "redis://:canary@redis.bank.example"}
 keys: {pepper: canary, seal_id: k1, seal_file: seal_key}
 core: {url: "http://core.example", key_id: bank-80, key_file: core_signing_key, core_key_files: {core-1: core-1.pem}}
-bank: {url: https://systems.bank.example, issuer: https://sso.bank.example, code: "80", kode: "canary"}
-sms: {url: https://sms.example, sender: Istirdad}
+bank: {url: https://systems.bank.example, issuer: https://sso.bank.example, code: "80", kode: "canary", profile_file: profile.yaml}
+sms: {url: https://sms.example}
 `)
+	write(t, dir, "profile.yaml", "sms: {sender: canary of the bank}\n")
 	want := []string{
 		":7: bank.kode: there is no such key",
-		"ISTIRDAD_SMS_SENDR: the variable overrides no key",
+		"ISTIRDAD_SMS_ULR: the variable overrides no key",
 		":3: database.url: must have sslmode=verify-full (or verify-ca) in production",
 		":5: keys.pepper: must be base64: openssl rand -base64 32 makes one",
+		"/profile.yaml:1: sms.sender: must have 3 to 11 letters, digits, spaces, '.', '_' or '-'",
 		":6: core.url: must be https in production",
 		": core.client_cert_file: it is required in production",
 		": bank.client_cert_file: it is required in production",
@@ -132,13 +134,13 @@ sms: {url: https://sms.example, sender: Istirdad}
 		":4: redis.url: must speak TLS in production",
 	}
 	for _, command := range [][]string{{"config", "check"}, {"serve"}} {
-		got := runWith(t, []string{"ISTIRDAD_SMS_SENDR=canary"}, append(command, "-config", path)...)
+		got := runWith(t, []string{"ISTIRDAD_SMS_ULR=canary"}, append(command, "-config", path)...)
 		lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
 		if got.exit != exitFault || got.stdout != "" || len(lines) != len(want) {
 			t.Fatalf("%q: %+v", command, got)
 		}
 		for i, w := range want {
-			if strings.TrimPrefix(lines[i], path) != w {
+			if strings.TrimPrefix(strings.TrimPrefix(lines[i], path), dir) != w {
 				t.Errorf("%q: line %d is %q, want %q", command, i+1, lines[i], w)
 			}
 		}
@@ -190,15 +192,24 @@ func sandboxed(t *testing.T, databaseURL, redisURL string) config.Config {
 	c.Core.URL, c.Core.KeyID, c.Core.Key = "http://127.0.0.1:1", "bank-80", config.EncodeSigningKey(private)
 	c.Core.CoreKeys = map[string]string{"core-1": config.EncodePublicKey(public)}
 	c.Bank.URL, c.Bank.Issuer, c.Bank.Code = "http://127.0.0.1:1", "http://127.0.0.1:1", "80"
-	c.SMS.URL, c.SMS.Sender = "http://127.0.0.1:1", "Istirdad"
+	c.SMS.URL = "http://127.0.0.1:1"
+	c.Bank.ProfileFile = write(t, t.TempDir(), "profile.yaml", "sms: {sender: Istirdad}\n")
 	c.ShutdownLead = 0
 	return c
 }
 
-// secrets is a folder with a file for every secret that a shipped configuration names.
+// secrets is a folder with a file for every secret that a shipped configuration names, and with the profiles.
 func secrets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "profiles"), os.DirFS("../../configs/profiles")); err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../../configs/profile.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "profile.example.yaml", string(example))
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/istirdad/istirdad/bank"
-	"github.com/istirdad/istirdad/internal/moi"
 )
 
 // Attended is the customer before a teller.
@@ -27,7 +26,7 @@ type Outlook struct {
 func outlookOf(o bank.Outlook) Outlook {
 	reason, _ := reasonOf(o.Reason)
 	return Outlook{
-		Service: o.Service, Name: Text(moi.Describe(o.Service).Name), Refundable: o.Refundable(), Reason: reason,
+		Service: o.Service.Code, Name: Text(o.Service.Name), Refundable: o.Refundable(), Reason: reason,
 	}
 }
 

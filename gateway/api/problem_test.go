@@ -178,9 +178,6 @@ func TestEveryWordIsInBothLanguages(t *testing.T) {
 	for _, w := range warnings(t) {
 		bothLanguages(t, string(w), w.Text())
 	}
-	for _, e := range api.DefaultMenu() {
-		bothLanguages(t, e.ID, bank.Text(e.Name))
-	}
 }
 
 // warnings are the constants of type Warning.

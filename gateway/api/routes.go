@@ -120,10 +120,6 @@ func (s *server) codes() {
 		})
 }
 
-type menu struct {
-	Items []MenuEntry `json:"items" nullable:"false"`
-}
-
 type services struct {
 	Items []Service `json:"items" nullable:"false"`
 }
@@ -136,11 +132,12 @@ type requestsInput struct {
 // payments is steps 5 to 8: menu, services, requests.
 func (s *server) payments() {
 	route(s, op("list-payments", http.MethodGet, "/v1/payments", "The payments menu", "Payments"),
-		func(ctx context.Context, c bank.Caller, _ *none) (*answer[menu], error) {
-			if err := s.Path.Proved(ctx, c); err != nil {
+		func(ctx context.Context, c bank.Caller, _ *none) (*answer[Menu], error) {
+			menu, err := s.Path.Menu(ctx, c)
+			if err != nil {
 				return nil, err
 			}
-			return &answer[menu]{menu{Items: s.Menu}}, nil
+			return &answer[Menu]{menuOf(menu)}, nil
 		})
 	route(s, op("list-services", http.MethodGet, "/v1/payments/e-payments", "The services paid for", "Payments"),
 		func(ctx context.Context, c bank.Caller, _ *none) (*answer[services], error) {

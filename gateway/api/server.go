@@ -42,16 +42,10 @@ type Config struct {
 	Path           *bank.Path
 	Identity       Identity
 	Callbacks      Callbacks
-	Menu           []MenuEntry
 	TrustedProxies []string // CIDRs whose X-Forwarded-For is believed; none by default
 	Log            *slog.Logger
 	Metrics        reqlog.Metrics // nil: nobody counts
 	Tracer         trace.Tracer   // nil: no trace begins here
-}
-
-// DefaultMenu is the payments menu of a bank that sets none.
-func DefaultMenu() []MenuEntry {
-	return []MenuEntry{{ID: "e-payments", Name: Text{AR: "المدفوعات الإلكترونية", EN: "e-payments"}}}
 }
 
 type server struct {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
-	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -130,10 +129,24 @@ func challengeOf(c otp.Challenge) Challenge {
 	}
 }
 
+// Menu is the bank's menu of payments.
+type Menu struct {
+	Name  Text        `json:"name" doc:"What the bank calls the menu."`
+	Items []MenuEntry `json:"items" nullable:"false" doc:"As the bank orders and names them. e-payments is always there; where others lead is the channel's business."`
+}
+
 // MenuEntry is one kind of payment in the menu.
 type MenuEntry struct {
 	ID   string `json:"id" example:"e-payments"`
 	Name Text   `json:"name"`
+}
+
+func menuOf(m bank.Menu) Menu {
+	menu := Menu{Name: Text(m.Name), Items: make([]MenuEntry, 0, len(m.Entries))}
+	for _, e := range m.Entries {
+		menu.Items = append(menu.Items, MenuEntry{ID: e.ID, Name: Text(e.Name)})
+	}
+	return menu
 }
 
 // Service is one of which the caller has requests.
@@ -146,9 +159,8 @@ type Service struct {
 }
 
 func serviceOf(t bank.ServiceTotal) Service {
-	known := moi.Describe(t.Service)
 	return Service{
-		Service: t.Service, Name: Text(known.Name), Sector: Text(known.Sector),
+		Service: t.Service.Code, Name: Text(t.Service.Name), Sector: Text(t.Service.Sector),
 		RefundableCount: t.Refundable, RefundableTotal: moneyOf(t.Total),
 	}
 }

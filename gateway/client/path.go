@@ -45,9 +45,9 @@ func (c *Client) Verify(ctx context.Context, challengeID, code string) (*Proof, 
 }
 
 // Payments is step 5, the menu.
-func (c *Client) Payments(ctx context.Context) ([]Payment, error) {
+func (c *Client) Payments(ctx context.Context) (*Menu, error) {
 	req, err := wire.NewListPaymentsRequest(c.base)
-	return items[Payment](get[Page[Payment]](ctx, c, again, req, err))
+	return get[Menu](ctx, c, again, req, err)
 }
 
 // Services is step 6: those that the customer has requests of, in any state.

@@ -52,9 +52,15 @@ type Proof struct {
 	ExpiresAt time.Time `json:"proof_expires_at"` // unless it is used before: each use renews it, up to 15 minutes in all
 }
 
+// Menu is the bank's menu of payments, in its own words and order.
+type Menu struct {
+	Name  Text      `json:"name"`
+	Items []Payment `json:"items"`
+}
+
 // Payment is an entry of the payments menu.
 type Payment struct {
-	ID   string `json:"id"` // e-payments
+	ID   string `json:"id"` // e-payments leads to the services; where others lead is the channel's business
 	Name Text   `json:"name"`
 }
 

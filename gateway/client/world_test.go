@@ -69,8 +69,8 @@ func TestPath(t *testing.T) {
 	if err != nil || profile.Name.AR == "" || profile.ID.Kind != "iqama" || profile.Mobile == "" || len(profile.Accounts) == 0 {
 		t.Fatalf("%+v, %v", profile, err)
 	}
-	if payments, err := c.Payments(ctx); err != nil || payments[0].ID != "e-payments" {
-		t.Fatalf("%+v, %v", payments, err)
+	if menu, err := c.Payments(ctx); err != nil || menu.Name.EN != "Payments" || menu.Items[0].ID != "e-payments" {
+		t.Fatalf("%+v, %v", menu, err)
 	}
 	services, err := c.Services(ctx)
 	if err != nil || len(services) != 1 || services[0].RefundableTotal != 65000 {

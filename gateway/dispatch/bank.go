@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
-	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/otp"
 )
 
@@ -63,9 +62,9 @@ func (a *attempt) notify(ctx context.Context, r gateway.Refund) {
 		return
 	}
 	if err == nil {
-		service := moi.Describe(r.Payment.Service)
+		service, brand := a.Wording(r.Payment.Service)
 		err = a.SMS.Send(call, r.Reference+":credited", mobile, otp.Message{
-			Kind: otp.RefundCompleted, Language: language, Amount: r.Payment.Amount,
+			Kind: otp.RefundCompleted, Language: language, Brand: brand, Amount: r.Payment.Amount,
 			Service: service.Name, Sector: service.Sector, AccountTail: r.To.Tail(),
 			Reference: r.Reference, At: r.UpdatedAt,
 		})

@@ -22,6 +22,7 @@ type Config struct {
 	Ledger     Ledger
 	Recipients Recipients
 	SMS        otp.Sender
+	Wording    Wording
 	Log        *slog.Logger
 	Metrics    Metrics      // nil: nobody counts
 	Tracer     trace.Tracer // nil: attempts are in no trace

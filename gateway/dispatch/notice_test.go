@@ -23,7 +23,7 @@ func TestCompletionSMS(t *testing.T) {
 		}
 		m := inbox[0].m
 		if inbox[0].id != r.Reference+":credited" || m.Kind != otp.RefundCompleted || m.Language != otp.Arabic ||
-			m.Amount != r.Payment.Amount || m.AccountTail != r.To.Tail() || m.Sector.AR == "" || m.Service.AR == "" {
+			m.Amount != r.Payment.Amount || m.AccountTail != r.To.Tail() || m.Sector.AR == "" || m.Service.AR == "" || m.Brand.Sender != "TestBank" {
 			t.Errorf("message %s: %+v", inbox[0].id, m)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -82,6 +83,9 @@ type Ledger interface {
 type Recipients interface {
 	Recipient(ctx context.Context, customer string) (saudi.Mobile, otp.Language, error)
 }
+
+// Wording is what the bank calls a service just now, and how it signs its messages.
+type Wording func(service string) (moi.Service, otp.Brand)
 
 // Metrics counts what a dispatcher does. States are gateway's, reasons those that a refund is handed over with.
 type Metrics interface {

@@ -19,6 +19,7 @@ import (
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
+	"github.com/istirdad/istirdad/otp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -94,6 +95,9 @@ func simulateOn(t *testing.T, open func(*testing.T) store, test func(t *testing.
 func (w *world) config() dispatch.Config {
 	return dispatch.Config{
 		Queue: w.store, Core: w.core, Ledger: w.bank, Recipients: w.phone, SMS: w.phone,
+		Wording: func(service string) (moi.Service, otp.Brand) {
+			return moi.Describe(service), otp.Brand{Sender: "TestBank"}
+		},
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 }

@@ -24,7 +24,6 @@ func (l *loader) check() {
 	l.checkCore()
 	l.checkBank()
 	l.checkSMS()
-	l.checkTerms()
 	l.checkTelemetry()
 	l.checkShutdown()
 	if l.config.Environment == Production {
@@ -33,18 +32,22 @@ func (l *loader) check() {
 }
 
 // need refuses a text that is missing, and reports whether it is there.
-func (l *loader) need(key, text string) bool {
+func (r *reading) need(key, text string) bool {
 	if text == "" {
-		l.bad(key, "it is required")
+		r.bad(key, "it is required")
 	}
 	return text != ""
 }
 
 // within refuses what is out of its range.
-func within[T cmp.Ordered](l *loader, key string, value, least, most T) {
+func within[T cmp.Ordered](r refuser, key string, value, least, most T) {
 	if value < least || value > most {
-		l.bad(key, "must be from %v to %v", least, most)
+		r.bad(key, "must be from %v to %v", least, most)
 	}
+}
+
+type refuser interface {
+	bad(key, why string, args ...any)
 }
 
 func (l *loader) checkEnvironment() {
@@ -274,9 +277,25 @@ func (l *loader) checkBank() {
 	if l.need("bank.code", c.Code) && !twoDigits.MatchString(c.Code) {
 		l.bad("bank.code", "must be two digits in quotes")
 	}
+	if l.need("bank.profile_file", c.ProfileFile) {
+		l.checkProfile()
+	}
 	within(l, "bank.timeout", c.Timeout, timeoutLeast, timeoutMost)
 	l.checkRoots("bank.ca_file", c.CAFile)
 	l.checkPair("bank.client_cert_file", c.ClientCertFile, "bank.client_key_file", c.ClientKeyFile)
+}
+
+// checkProfile reads the profile too: what is wrong with it is told together with everything else.
+func (l *loader) checkProfile() {
+	read, err := l.config.files.read(l.config.Bank.ProfileFile)
+	if err != nil {
+		l.bad("bank.profile_file", "%v", err)
+		return
+	}
+	if _, err := parseProfile(l.config.Bank.ProfileFile, read.text); err != nil {
+		l.failed["bank.profile_file"] = true
+		l.problems = append(l.problems, err)
+	}
 }
 
 func (l *loader) checkSMS() {
@@ -284,40 +303,11 @@ func (l *loader) checkSMS() {
 	if l.need("sms.url", c.URL) {
 		l.checkURL("sms.url", c.URL, hostAndPath)
 	}
-	if n := len(c.Sender); l.need("sms.sender", c.Sender) && (n < 3 || n > 11) {
-		l.bad("sms.sender", "must have 3 to 11 characters")
-	}
 	if strings.ContainsFunc(string(c.Authorization), func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		l.bad("sms.authorization", "must be one line")
 	}
-	if (c.ChannelName.AR == "") != (c.ChannelName.EN == "") {
-		l.bad("sms.channel_name", "must be given in both languages or in none")
-	}
-	if c.WebOTPHost != "" && !authority.MatchString(c.WebOTPHost) {
-		l.bad("sms.webotp_host", "must be a host")
-	}
 	within(l, "sms.timeout", c.Timeout, 100*time.Millisecond, 10*time.Second)
 	l.checkRoots("sms.ca_file", c.CAFile)
-}
-
-func (l *loader) checkTerms() {
-	c := l.config.Terms
-	within(l, "terms.promise_days", c.PromiseDays, 1, 60)
-	if c.CutOff < 0 || c.CutOff >= 24*time.Hour {
-		l.bad("terms.cut_off", "must be a time of day: from 0s to below 24h")
-	}
-	if c.OnlineLimit <= 0 {
-		l.bad("terms.online_limit", "must be more than 0.00")
-	}
-	if c.CounterLimit <= 0 {
-		l.bad("terms.counter_limit", "must be more than 0.00")
-	}
-	if c.ApproveAbove <= 0 {
-		l.bad("terms.approve_above", "must be more than 0.00")
-	}
-	if c.MobileRest < 0 {
-		l.bad("terms.mobile_rest", "must not be below 0s")
-	}
 }
 
 func (l *loader) checkTelemetry() {

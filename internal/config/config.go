@@ -3,9 +3,6 @@ package config
 import (
 	"log/slog"
 	"time"
-
-	"github.com/istirdad/istirdad/internal/money"
-	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // Config is everything that can be said to a gateway.
@@ -31,8 +28,6 @@ type Config struct {
 	Bank Bank `yaml:"bank" envPrefix:"BANK_"`
 	// SMS is the provider that delivers text messages.
 	SMS SMS `yaml:"sms" envPrefix:"SMS_"`
-	// Terms are what the bank promises its customers, and what it allows them.
-	Terms Terms `yaml:"terms" envPrefix:"TERMS_"`
 	// Telemetry is where traces go. Metrics are at /metrics of the ops listener, logs on standard output.
 	Telemetry Telemetry `yaml:"telemetry" envPrefix:"TELEMETRY_"`
 	// Log is how much is told.
@@ -202,6 +197,9 @@ type Bank struct {
 	// Code is the bank's own, two digits in quotes, as in its IBANs. It is part of every reference: once refunds exist it
 	// must never change. Required.
 	Code string `yaml:"code" env:"CODE"`
+	// ProfileFile is what the bank's business people set: menu, limits, holidays, messages, maintenance. profile.example.yaml
+	// is its manual. A change takes effect while the gateway serves. Required.
+	ProfileFile string `yaml:"profile_file" env:"PROFILE_FILE"`
 	// Timeout bounds each call to url and to issuer. Default 5s, from 100ms to 10s.
 	Timeout time.Duration `yaml:"timeout" env:"TIMEOUT"`
 	// CAFile holds the authorities (PEM) that are trusted for url and issuer instead of the system's. Optional.
@@ -218,8 +216,6 @@ type SMS struct {
 	// URL takes a POST of {"id","to","sender","text"} per message. It has no ?query: a key belongs into authorization.
 	// Required.
 	URL string `yaml:"url" env:"URL"`
-	// Sender is the name that phones show: 3 to 11 characters, registered with the operators beforehand. Required.
-	Sender string `yaml:"sender" env:"SENDER"`
 	// Authorization is sent as the header of that name. A secret. Optional.
 	Authorization Secret `yaml:"authorization" env:"AUTHORIZATION"`
 	// AuthorizationFile holds authorization.
@@ -228,43 +224,6 @@ type SMS struct {
 	Timeout time.Duration `yaml:"timeout" env:"TIMEOUT"`
 	// CAFile holds the authorities (PEM) that are trusted instead of the system's. Optional.
 	CAFile string `yaml:"ca_file" env:"CA_FILE"`
-	// ChannelName is what messages call the bank's channel, in both languages or in none. Optional: the digital channel.
-	ChannelName ChannelName `yaml:"channel_name" envPrefix:"CHANNEL_NAME_"`
-	// WebOTPHost ends a code's message with the line by which a browser offers the code to this host alone. Leave it empty
-	// where customers must type codes by hand, as in the Kingdom. Optional.
-	WebOTPHost string `yaml:"webotp_host" env:"WEBOTP_HOST"`
-}
-
-// ChannelName is a name in both languages.
-type ChannelName struct {
-	// AR is the Arabic name. Optional.
-	AR string `yaml:"ar" env:"AR"`
-	// EN is the English name. Optional.
-	EN string `yaml:"en" env:"EN"`
-}
-
-// Terms are what the bank promises its customers, and what it allows them.
-type Terms struct {
-	// PromiseDays is after how many working days the money is promised. Default 3, from 1 to 60.
-	PromiseDays int `yaml:"promise_days" env:"PROMISE_DAYS"`
-	// Holidays are the days on which nobody works, Fridays and Saturdays aside, as "2026-03-20". Optional.
-	Holidays []saudi.Date `yaml:"holidays" env:"HOLIDAYS"`
-	// CutOff is the time of day in Riyadh, counted from midnight, from which on a refund counts as the next date's: 14h30m
-	// is half past two. Default 0s, which is none; below 24h.
-	CutOff time.Duration `yaml:"cut_off" env:"CUT_OFF"`
-	// ConfirmCodeAbove is the amount in riyals, in quotes, above which a confirm needs a code of its own. 0.00 asks for
-	// one at every confirm. Default 1000.00.
-	ConfirmCodeAbove money.Amount `yaml:"confirm_code_above" env:"CONFIRM_CODE_ABOVE"`
-	// OnlineLimit is how many riyals, in quotes, a customer may ask back in a Riyadh day, over all channels, until they
-	// have to come to a branch. Default 10000.00, more than 0.00.
-	OnlineLimit money.Amount `yaml:"online_limit" env:"ONLINE_LIMIT"`
-	// CounterLimit is the same at the counter of a branch. Default 20000.00, more than 0.00.
-	CounterLimit money.Amount `yaml:"counter_limit" env:"COUNTER_LIMIT"`
-	// ApproveAbove is how many riyals, in quotes, a confirm at the counter may bring the day to without a second person's
-	// approval. Default 10000.00, more than 0.00.
-	ApproveAbove money.Amount `yaml:"approve_above" env:"APPROVE_ABOVE"`
-	// MobileRest is how long a mobile that was changed gets no codes. Default 72h, from 0s.
-	MobileRest time.Duration `yaml:"mobile_rest" env:"MOBILE_REST"`
 }
 
 // Telemetry is where traces go.
@@ -289,16 +248,12 @@ type Log struct {
 // Default is what holds for a key that nobody mentions. By itself it is no configuration: what is required is missing.
 func Default() Config {
 	return Config{
-		Listen:   Listen{Channel: "127.0.0.1:8080", Ops: "127.0.0.1:9090", Connections: 4096},
-		Database: Database{Pool: 16, DispatchPool: 8},
-		Redis:    Redis{Pool: 32, CommandTimeout: 200 * time.Millisecond},
-		Core:     Core{SubmitTimeout: 10 * time.Second, StatusTimeout: 5 * time.Second, InquiryTimeout: 5 * time.Second},
-		Bank:     Bank{Timeout: 5 * time.Second},
-		SMS:      SMS{Timeout: 3 * time.Second},
-		Terms: Terms{
-			PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
-			MobileRest: 72 * time.Hour,
-		},
+		Listen:       Listen{Channel: "127.0.0.1:8080", Ops: "127.0.0.1:9090", Connections: 4096},
+		Database:     Database{Pool: 16, DispatchPool: 8},
+		Redis:        Redis{Pool: 32, CommandTimeout: 200 * time.Millisecond},
+		Core:         Core{SubmitTimeout: 10 * time.Second, StatusTimeout: 5 * time.Second, InquiryTimeout: 5 * time.Second},
+		Bank:         Bank{Timeout: 5 * time.Second},
+		SMS:          SMS{Timeout: 3 * time.Second},
 		Telemetry:    Telemetry{TraceRatio: 0.01},
 		Shutdown:     20 * time.Second,
 		ShutdownLead: time.Second,

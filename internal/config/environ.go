@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
-
-	"github.com/istirdad/istirdad/internal/money"
 )
 
 const variablePrefix = "ISTIRDAD_"
@@ -68,9 +66,6 @@ func override(c *Config, name, value string) error {
 	return env.ParseWithOptions(c, env.Options{
 		Environment: map[string]string{name: value},
 		Prefix:      variablePrefix,
-		FuncMap: map[reflect.Type]env.ParserFunc{
-			reflect.TypeFor[money.Amount](): func(s string) (any, error) { return money.Parse(s) },
-		},
 	})
 }
 

@@ -47,6 +47,7 @@ func newFolder(t testing.TB) folder {
 	f.write("sms_authorization", "Bearer "+smsToken)
 	f.write("pepper", string(config.EncodeKey([]byte(pepperBytes)))+"\n")
 	f.write("seal_key", string(config.EncodeKey([]byte(sealBytes)))+"\n")
+	f.write("profile.yaml", "sms: {sender: Istirdad}\n")
 	f.write("seal_key_2025", string(config.EncodeKey([]byte("an older key of thirty-two bytes!")))+"\n")
 	f.write("core_signing_key", string(config.EncodeSigningKey(signing)))
 	f.write("core-1.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
@@ -93,9 +94,9 @@ bank:
   code: "80"
   client_cert_file: bank_client.crt
   client_key_file: bank_client.key
+  profile_file: profile.yaml
 sms:
   url: https://sms.example/v1/messages
-  sender: Istirdad
   authorization_file: sms_authorization
 `
 

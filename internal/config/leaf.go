@@ -38,7 +38,10 @@ func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.PkgPath() == reflect.TypeFor[Config]().PkgPath()
 }
 
-func keyOf(f reflect.StructField) string { return f.Tag.Get("yaml") }
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return key
+}
 
 func join(path, key string) string {
 	if path == "" {

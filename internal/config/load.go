@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 )
 
@@ -47,17 +48,26 @@ func LoadDatabase(path string, environ []string) (Database, error) {
 
 // loader gathers a configuration and everything that is wrong with it.
 type loader struct {
-	config   Config
+	reading
+	config Config
+	leaves []leaf // of config
+}
+
+// reading is a file being read, and everything that is wrong with it.
+type reading struct {
 	path     string            // of the file, as it was given
-	leaves   []leaf            // of config
 	said     map[string]string // where each key that was said was said: "gateway.yaml:12", "ISTIRDAD_LISTEN_CHANNEL"
 	failed   map[string]bool   // keys of which something was told already
 	unread   bool              // the file isn't known, so what it doesn't say isn't worth telling
 	problems []error
 }
 
+func newReading(path string) reading {
+	return reading{path: path, said: map[string]string{}, failed: map[string]bool{}}
+}
+
 func read(path string, environ []string) *loader {
-	l := &loader{config: Default(), path: path, said: map[string]string{}, failed: map[string]bool{}}
+	l := &loader{reading: newReading(path), config: Default()}
 	l.leaves = leaves(&l.config)
 	l.config.files = &files{kept: map[string]file{}}
 	itself, err := readFile(path)
@@ -66,7 +76,7 @@ func read(path string, environ []string) *loader {
 		l.problems = []error{fmt.Errorf("%s: %w", path, err)}
 		return l
 	}
-	l.readYAML(itself.text)
+	l.readYAML(itself.text, reflect.ValueOf(&l.config).Elem())
 	inside := l.holdsSecret()
 	l.readEnvironment(environ)
 	l.resolvePaths()
@@ -76,25 +86,28 @@ func read(path string, environ []string) *loader {
 	return l
 }
 
-func (l *loader) err() error { return errors.Join(l.problems...) }
+func (r *reading) err() error { return errors.Join(r.problems...) }
 
 // bad notes what is wrong with a key, of which one thing is enough.
-func (l *loader) bad(key, why string, args ...any) {
-	if l.failed[key] {
+func (r *reading) bad(key, why string, args ...any) {
+	if r.failed[key] {
 		return
 	}
-	l.failed[key] = true
-	l.problems = append(l.problems, fmt.Errorf("%s: %s: %s", l.where(key), key, fmt.Sprintf(why, args...)))
+	r.failed[key] = true
+	r.problems = append(r.problems, fmt.Errorf("%s: %s: %s", r.where(key), key, fmt.Sprintf(why, args...)))
 }
 
-// where a key was said; the file, when nobody said it.
-func (l *loader) where(key string) string {
+// where a key was said, or the entry of a list that it is of; the file, when nobody said it.
+func (r *reading) where(key string) string {
 	for _, k := range []string{key, partner(key)} {
-		if where, found := l.said[k]; found {
+		if where, found := r.said[k]; found {
 			return where
 		}
 	}
-	return l.path
+	if i := strings.LastIndexByte(key, '.'); i > 0 {
+		return r.where(key[:i])
+	}
+	return r.path
 }
 
 func (l *loader) holdsSecret() bool {

@@ -11,24 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/istirdad/istirdad/internal/config"
-	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // TestLoad: defaults, then the file, then the environment; the files of secrets last.
 func TestLoad(t *testing.T) {
 	f := newFolder(t)
 	text := production + `
-terms:
-  online_limit: "500.00"
-  holidays: [2026-03-20, "2026-03-21"]
-  cut_off: 14h30m
 listen:
 shutdown: 15s
 log: {level: WARN}
 `
 	c := f.mustLoad(text,
-		"PATH=/bin", "ISTIRDAD_LISTEN_CHANNEL=0.0.0.0:8443", "ISTIRDAD_TERMS_ONLINE_LIMIT=600.00", "ISTIRDAD_DATABASE_POOL=4",
-		"ISTIRDAD_SMS_CHANNEL_NAME_AR=القناة", "ISTIRDAD_SMS_CHANNEL_NAME_EN=Channel", "ISTIRDAD_TELEMETRY_TRACE_RATIO=0.5",
+		"PATH=/bin", "ISTIRDAD_LISTEN_CHANNEL=0.0.0.0:8443", "ISTIRDAD_DATABASE_POOL=4",
+		"ISTIRDAD_TELEMETRY_TRACE_RATIO=0.5",
 		"ISTIRDAD_CORE_CORE_KEY_FILES=core-1:core-1.pem,core-2:core-1.pem", "ISTIRDAD_BANK_TIMEOUT=1s",
 	)
 	want := config.Default()
@@ -50,12 +45,9 @@ log: {level: WARN}
 	want.Bank.URL, want.Bank.Issuer, want.Bank.Code = "https://systems.bank.example", "https://sso.bank.example", "80"
 	want.Bank.ClientCertFile, want.Bank.ClientKeyFile = f.path("bank_client.crt"), f.path("bank_client.key")
 	want.Bank.Timeout = time.Second
-	want.SMS.URL, want.SMS.Sender = "https://sms.example/v1/messages", "Istirdad"
+	want.Bank.ProfileFile = f.path("profile.yaml")
+	want.SMS.URL = "https://sms.example/v1/messages"
 	want.SMS.Authorization, want.SMS.AuthorizationFile = "Bearer "+smsToken, f.path("sms_authorization")
-	want.SMS.ChannelName = config.ChannelName{AR: "القناة", EN: "Channel"}
-	want.Terms.OnlineLimit = 600_00
-	want.Terms.Holidays = []saudi.Date{{Year: 2026, Month: 3, Day: 20}, {Year: 2026, Month: 3, Day: 21}}
-	want.Terms.CutOff = 14*time.Hour + 30*time.Minute
 	want.Telemetry.TraceRatio = 0.5
 	want.Log.Level = 4
 	want.Shutdown = 15 * time.Second
@@ -68,11 +60,10 @@ log: {level: WARN}
 func TestLists(t *testing.T) {
 	f := newFolder(t)
 	c := f.mustLoad(changed("  url_file: redis_url\n", "  tls: true\n  password: canary\n"),
-		"ISTIRDAD_TERMS_HOLIDAYS=2026-03-20,2026-03-21", "ISTIRDAD_REDIS_ADDRESSES=a:6379,b:6379",
+		"ISTIRDAD_REDIS_ADDRESSES=a:6379,b:6379",
 		"ISTIRDAD_KEYS_SEAL_RETIRED_FILES=k2025:seal_key_2025")
-	if len(c.Terms.Holidays) != 2 || c.Terms.Holidays[1].Day != 21 || len(c.Redis.Addresses) != 2 ||
-		c.Keys.SealRetiredFiles["k2025"] != f.path("seal_key_2025") {
-		t.Errorf("%v, %v, %v", c.Terms.Holidays, c.Redis.Addresses, c.Keys.SealRetiredFiles)
+	if len(c.Redis.Addresses) != 2 || c.Keys.SealRetiredFiles["k2025"] != f.path("seal_key_2025") {
+		t.Errorf("%v, %v", c.Redis.Addresses, c.Keys.SealRetiredFiles)
 	}
 }
 

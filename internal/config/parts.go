@@ -13,17 +13,13 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/bank/corebanking"
 	"github.com/istirdad/istirdad/bank/identity"
-	"github.com/istirdad/istirdad/gateway/api"
 	"github.com/istirdad/istirdad/gateway/postgres"
 	"github.com/istirdad/istirdad/gateway/refundcore"
-	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/program"
-	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/internal/telemetry"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/redisstore"
-	"github.com/istirdad/istirdad/otp/sms"
 	"github.com/istirdad/istirdad/otp/sms/httpsms"
 )
 
@@ -36,17 +32,19 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 	coreTLS, coreErr := c.neighbour(c.Core.CAFile, c.Core.ClientCertFile, c.Core.ClientKeyFile)
 	bankTLS, bankErr := c.neighbour(c.Bank.CAFile, c.Bank.ClientCertFile, c.Bank.ClientKeyFile)
 	smsTLS, smsErr := c.neighbour(c.SMS.CAFile, "", "")
+	profile, profileErr := c.profile()
 	if err := errors.Join(
 		about("keys.pepper", pepperErr), about("core.key", keyErr), about("core.core_keys", coreKeysErr),
 		about("core", coreErr), about("bank", bankErr), about("sms", smsErr),
+		about("bank.profile_file", profileErr),
 	); err != nil {
 		return program.Config{}, err
 	}
 	production := c.Environment == Production
 	return program.Config{
-		Terms:  c.terms(),
-		Pepper: pepper,
-		Policy: otp.DefaultPolicy(),
+		Profile: profile,
+		Pepper:  pepper,
+		Policy:  otp.DefaultPolicy(),
 		Identity: identity.Config{
 			Issuer: c.Bank.Issuer, Timeout: c.Bank.Timeout, TLS: bankTLS, RefuseSandbox: production,
 		},
@@ -61,33 +59,28 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 			TLS:            coreTLS, RefuseSandbox: production, Log: log,
 		},
 		SMS: httpsms.Config{
-			URL: c.SMS.URL, Sender: c.SMS.Sender, Authorization: string(c.SMS.Authorization), Timeout: c.SMS.Timeout,
-			Brand: sms.Brand{
-				Channel: moi.Name{AR: c.SMS.ChannelName.AR, EN: c.SMS.ChannelName.EN}, WebOTPHost: c.SMS.WebOTPHost,
-			},
+			URL: c.SMS.URL, Authorization: string(c.SMS.Authorization), Timeout: c.SMS.Timeout,
 			TLS: smsTLS, RefuseSandbox: production,
 		},
-		Menu: api.DefaultMenu(),
-		Log:  log,
+		Log: log,
 	}, nil
 }
 
-func (c Config) terms() bank.Terms {
-	holidays := map[saudi.Date]bool{}
-	for _, day := range c.Terms.Holidays {
-		holidays[day] = true
+// profile is what Load has found good.
+func (c Config) profile() (program.Profile, error) {
+	read, err := c.files.read(c.Bank.ProfileFile)
+	if err != nil {
+		return nil, err
 	}
-	return bank.Terms{
-		BankCode:         c.Bank.Code,
-		Calendar:         saudi.Calendar{Holidays: holidays, CutOff: c.Terms.CutOff},
-		PromiseDays:      c.Terms.PromiseDays,
-		ConfirmCodeAbove: c.Terms.ConfirmCodeAbove,
-		OnlineLimit:      c.Terms.OnlineLimit,
-		CounterLimit:     c.Terms.CounterLimit,
-		ApproveAbove:     c.Terms.ApproveAbove,
-		MobileRest:       c.Terms.MobileRest,
-	}
+	p, err := parseProfile(c.Bank.ProfileFile, read.text)
+	return inForce(p.Terms(c.Bank.Code)), err
 }
+
+// inForce are terms that don't change.
+type inForce bank.Terms
+
+// Terms returns them.
+func (t inForce) Terms() bank.Terms { return bank.Terms(t) }
 
 // neighbour is how TLS is spoken to somebody; nil when nothing is said about it.
 func (c Config) neighbour(caFile, certFile, keyFile string) (*tls.Config, error) {

@@ -64,7 +64,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"environment: production\n", "  channel: 127.0.0.1:8080\n", "  url: postgres://db.bank.example:5432/istirdad\n",
-		"  password: (hidden)\n", "  pepper: (hidden)\n", "  submit_timeout: 10s\n", `  online_limit: "10000.00"`,
+		"  password: (hidden)\n", "  pepper: (hidden)\n", "  submit_timeout: 10s\n", "  profile_file: " + f.path("profile.yaml") + "\n",
 	} {
 		if !strings.Contains(c.String(), want) {
 			t.Errorf("%q isn't in\n%s", want, c)

@@ -72,6 +72,24 @@ func (c Config) Write(path string) error {
 	return writeWhole(path, text)
 }
 
+// Write writes the profile so that LoadProfile reads it again. Only its owner can read the file.
+func (p Profile) Write(path string) error {
+	text, err := marshal(p)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return writeWhole(path, text)
+}
+
+// String is everything that is in effect, as YAML.
+func (p Profile) String() string {
+	text, err := marshal(p)
+	if err != nil {
+		return "config: " + err.Error()
+	}
+	return string(text)
+}
+
 // writeWhole puts a file in its place at once, so that nobody reads half of one, and readable by its owner alone,
 // whatever the file was like that it replaces.
 func writeWhole(path string, text []byte) error {
@@ -88,8 +106,8 @@ func writeWhole(path string, text []byte) error {
 }
 
 // marshal writes YAML in the words that are read. What isn't said is written too, so that it can be seen.
-func marshal(c Config, options ...yaml.EncodeOption) ([]byte, error) {
-	return yaml.MarshalWithOptions(c, append([]yaml.EncodeOption{
+func marshal(v any, options ...yaml.EncodeOption) ([]byte, error) {
+	return yaml.MarshalWithOptions(v, append([]yaml.EncodeOption{
 		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(brief(d)), nil }),
 		yaml.CustomMarshaler(func(a money.Amount) ([]byte, error) { return []byte(`"` + a.String() + `"`), nil }),
 	}, options...)...)

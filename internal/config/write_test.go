@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/istirdad/istirdad/internal/config"
-	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // TestWrite: what is written is read again, whatever was said, and no secret stands in the file itself.
@@ -32,11 +31,9 @@ func TestWrite(t *testing.T) {
 	c.Core.URL, c.Core.KeyID, c.Core.Key = "http://127.0.0.1:8081", "bank-80", config.EncodeSigningKey(key)
 	c.Core.CoreKeys = map[string]string{"core-1": config.EncodePublicKey(key.Public().(ed25519.PublicKey)), "007": config.EncodePublicKey(key.Public().(ed25519.PublicKey))}
 	c.Bank.URL, c.Bank.Issuer, c.Bank.Code = "http://127.0.0.1:8082", "http://127.0.0.1:8082", "08"
-	c.SMS.URL, c.SMS.Sender = "http://127.0.0.1:8083/phone/messages", "Istirdad"
+	c.Bank.ProfileFile = "profile.yaml"
+	c.SMS.URL = "http://127.0.0.1:8083/phone/messages"
 	c.SMS.Authorization = " canary: \"quoted\" \\ # and so on "
-	c.SMS.ChannelName = config.ChannelName{AR: "مصرف: \"الراجح\" #1", EN: "yes"}
-	c.Terms.ConfirmCodeAbove, c.Terms.MobileRest, c.Terms.CutOff = 0, 0, 14*time.Hour+30*time.Minute+5*time.Second
-	c.Terms.Holidays = []saudi.Date{{Year: 2026, Month: 3, Day: 20}}
 	c.Telemetry.TraceRatio, c.Telemetry.Instance = 1, "12"
 	c.Log.Level = -4
 	c.Shutdown, c.ShutdownLead = time.Minute+500*time.Millisecond, 0
@@ -52,6 +49,9 @@ func TestWrite(t *testing.T) {
 	}
 	if c.String() != before {
 		t.Error("writing changes what is written")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "profile.yaml"), []byte("sms: {sender: Istirdad}"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -72,7 +72,7 @@ func TestWrite(t *testing.T) {
 	}
 	want := []string{
 		"gateway.core.key", "gateway.database.migrate_url", "gateway.database.url", "gateway.keys.pepper", "gateway.keys.seal",
-		"gateway.redis.url", "gateway.sms.authorization", "gateway.yaml",
+		"gateway.redis.url", "gateway.sms.authorization", "gateway.yaml", "profile.yaml",
 	}
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("there are %q, want %q", names, want)
@@ -103,6 +103,7 @@ func TestWrite(t *testing.T) {
 	if len(got.Redis.Addresses) == 0 {
 		got.Redis.Addresses = nil
 	}
+	c.Bank.ProfileFile = filepath.Join(moved, "profile.yaml")
 	if diff := cmp.Diff(c, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
 		t.Errorf("(-want +got)\n%s\nfile\n%s", diff, text)
 	}

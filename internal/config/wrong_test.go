@@ -38,7 +38,7 @@ func TestWrong(t *testing.T) {
 		"unknown key":          {text: changed("  key_id:", "  keyid: x\n  key_id:"), want: []string{"gateway.yaml:12: core.keyid: there is no such key"}},
 		"a secret for a key":   {text: changed("  url_file: database_url", "  "+url+": x\n  url_file: database_url"), want: []string{"gateway.yaml:3: database: what stands here is no key"}},
 		"a key twice":          {text: changed("  key_id: bank-80", "  key_id: bank-80\n  key_id: bank-81"), want: []string{"gateway.yaml:13: core.key_id: it is given twice"}},
-		"a section twice":      {text: production + "sms:\n  sender: Bank\n", want: []string{"gateway.yaml:28: sms: it is given twice"}},
+		"a section twice":      {text: production + "sms:\n  timeout: 1s\n", want: []string{"gateway.yaml:28: sms: it is given twice"}},
 		"section is a text":    {text: production + "log: INFO\n", want: []string{"gateway.yaml:28: log: must hold keys with values"}},
 		"text is a number":     {text: changed(`code: "80"`, `code: 80`), want: []string{"gateway.yaml:21: bank.code: must be text, in quotes if it looks like anything else"}},
 		"text is a list":       {text: changed("key_id: bank-80", "key_id: [bank-80]"), want: []string{"gateway.yaml:12: core.key_id: must be text, in quotes if it looks like anything else"}},
@@ -47,11 +47,8 @@ func TestWrong(t *testing.T) {
 		"number is a fraction": {text: changed("redis:", "  pool: 1.5\nredis:"), want: []string{"gateway.yaml:4: database.pool: must be a whole number"}},
 		"number is too large":  {text: changed("redis:", "  pool: 99999999999\nredis:"), want: []string{"gateway.yaml:4: database.pool: must be a whole number"}},
 		"duration is a number": {text: production + "shutdown: 20\n", want: []string{`gateway.yaml:28: shutdown: must be a duration with its unit, such as "10s"`}},
-		"amount is a number":   {text: production + "terms: {online_limit: 100.00}\n", want: []string{`gateway.yaml:28: terms.online_limit: must be an amount of riyals in quotes, such as "1000.00"`}},
-		"amount is negative":   {text: production + "terms: {online_limit: \"-1.00\"}\n", want: []string{`gateway.yaml:28: terms.online_limit: must be an amount of riyals in quotes, such as "1000.00"`}},
 		"truth is a text":      {text: changed("redis:", "  migrate_on_start: \"no\"\nredis:"), want: []string{"gateway.yaml:4: database.migrate_on_start: must be true or false"}},
-		"date is none":         {text: production + "terms: {holidays: [2026-02-30]}\n", want: []string{`gateway.yaml:28: terms.holidays: each entry must be a date, such as "2026-03-20"`}},
-		"list is a text":       {text: production + "terms: {holidays: 2026-03-20}\n", want: []string{"gateway.yaml:28: terms.holidays: must be a list, such as [a, b]"}},
+		"list is a text":       {text: changed("url_file: redis_url", "addresses: a:1"), want: []string{"gateway.yaml:5: redis.addresses: must be a list, such as [a, b]", "gateway.yaml: redis.url: it is required, here or by redis.url_file, unless there are redis.addresses"}},
 		"level is none":        {text: production + "log: {level: LOUD}\n", want: []string{"gateway.yaml:28: log.level: must be DEBUG, INFO, WARN or ERROR"}},
 		"an alias":             {text: changed("key_id: bank-80", "key_id: &id bank-80"), want: []string{"gateway.yaml:12: core.key_id: must be text, in quotes if it looks like anything else"}},
 		"a secret under pairs": {text: changed("    core-1: core-1.pem", "    core-1: ["+redisPassword+"]"), want: []string{"gateway.yaml:15: core.core_key_files: each value must be text, in quotes if it looks like anything else"}},
@@ -60,9 +57,7 @@ func TestWrong(t *testing.T) {
 		"a service's port":     {text: production, environ: "ISTIRDAD_PORT=tcp://10.0.0.1:80", want: []string{"ISTIRDAD_PORT: the variable overrides no key; if Kubernetes made it of a service, set enableServiceLinks to false"}},
 		"empty variable":       {text: production, environ: "ISTIRDAD_CORE_URL=", want: []string{"ISTIRDAD_CORE_URL: core.url: the variable is empty: give it a value or leave it out"}},
 		"variable's number":    {text: production, environ: "ISTIRDAD_DATABASE_POOL=" + databasePassword, want: []string{"ISTIRDAD_DATABASE_POOL: database.pool: must be a whole number"}},
-		"variable's amount":    {text: production, environ: "ISTIRDAD_TERMS_ONLINE_LIMIT=10", want: []string{`ISTIRDAD_TERMS_ONLINE_LIMIT: terms.online_limit: must be an amount of riyals, such as "1000.00"`}},
 		"variable's range":     {text: production, environ: "ISTIRDAD_REDIS_POOL=0", want: []string{"ISTIRDAD_REDIS_POOL: redis.pool: must be from 1 to 1000"}},
-		"variable's list":      {text: production, environ: "ISTIRDAD_TERMS_HOLIDAYS=soon", want: []string{`ISTIRDAD_TERMS_HOLIDAYS: terms.holidays: must be a list separated by commas, each a date, such as "2026-03-20"`}},
 		"variable's pairs":     {text: production, environ: "ISTIRDAD_CORE_CORE_KEYS=" + redisPassword, want: []string{"ISTIRDAD_CORE_CORE_KEYS: core.core_keys: must be pairs id:value separated by commas"}},
 		"secret in the wrong place": {text: changed("url_file: database_url", "url_file: "+url), want: []string{
 			"gateway.yaml:3: database.url_file: the file can't be read: no such file or directory"}},
@@ -96,10 +91,7 @@ func TestWrong(t *testing.T) {
 		"a long deadline":       {text: changed("  key_id", "  submit_timeout: 1m\n  key_id"), want: []string{"gateway.yaml:12: core.submit_timeout: must be from 100ms to 10s"}},
 		"bank's code":           {text: changed(`"80"`, `"080"`), want: []string{"gateway.yaml:21: bank.code: must be two digits in quotes"}},
 		"issuer with a query":   {text: changed("https://sso.bank.example", "https://sso.bank.example?x="+redisPassword), want: []string{"gateway.yaml:20: bank.issuer: must not have a ?query"}},
-		"sender":                {text: changed("sender: Istirdad", "sender: Istirdad of the bank"), want: []string{"gateway.yaml:26: sms.sender: must have 3 to 11 characters"}},
-		"SMS with a key":        {text: changed("https://sms.example/v1/messages", "https://sms.example/v1/messages?key="+smsToken), want: []string{"gateway.yaml:25: sms.url: must not have a ?query"}},
-		"one language":          {text: changed("sms:", "sms:\n  channel_name: {en: Bank}"), want: []string{"gateway.yaml: sms.channel_name: must be given in both languages or in none"}},
-		"cut-off":               {text: production + "terms: {cut_off: 24h}\n", want: []string{"gateway.yaml:28: terms.cut_off: must be a time of day: from 0s to below 24h"}},
+		"SMS with a key":        {text: changed("https://sms.example/v1/messages", "https://sms.example/v1/messages?key="+smsToken), want: []string{"gateway.yaml:26: sms.url: must not have a ?query"}},
 		"ratio":                 {text: production + "telemetry: {trace_ratio: 2}\n", want: []string{"gateway.yaml:28: telemetry.trace_ratio: must be from 0 to 1"}},
 		"ratio is none":         {text: production, environ: "ISTIRDAD_TELEMETRY_TRACE_RATIO=NaN", want: []string{"ISTIRDAD_TELEMETRY_TRACE_RATIO: telemetry.trace_ratio: must be from 0 to 1"}},
 		"lead":                  {text: production + "shutdown_lead: 11s\n", want: []string{"gateway.yaml:28: shutdown_lead: must be from 0s to half of shutdown"}},
@@ -107,7 +99,7 @@ func TestWrong(t *testing.T) {
 		"core in clear":                          {text: changed("https://core.example", "http://core.example"), want: []string{"gateway.yaml:11: core.url: must be https in production"}},
 		"bank in clear":                          {text: changed("https://systems", "http://systems"), want: []string{"gateway.yaml:19: bank.url: must be https in production"}},
 		"issuer in clear":                        {text: changed("https://sso", "http://sso"), want: []string{"gateway.yaml:20: bank.issuer: must be https in production"}},
-		"SMS in clear":                           {text: changed("https://sms", "http://sms"), want: []string{"gateway.yaml:25: sms.url: must be https in production"}},
+		"SMS in clear":                           {text: changed("https://sms", "http://sms"), want: []string{"gateway.yaml:26: sms.url: must be https in production"}},
 		"core without a name":                    {text: changed("  client_cert_file: core_client.crt\n  client_key_file: core_client.key\n", ""), want: []string{"gateway.yaml: core.client_cert_file: it is required in production"}},
 		"bank without a name":                    {text: changed("  client_cert_file: bank_client.crt\n  client_key_file: bank_client.key\n", ""), want: []string{"gateway.yaml: bank.client_cert_file: it is required in production"}},
 		"database unverified":                    {text: changed("url_file: database_url", "url: "+url+"?sslmode=require"), want: []string{"gateway.yaml:3: database.url: must have sslmode=verify-full (or verify-ca) in production"}},
@@ -172,7 +164,7 @@ func TestEmpty(t *testing.T) {
 		}
 		for _, key := range []string{
 			"environment", "database.url", "redis.url", "keys.pepper", "keys.seal", "keys.seal_id", "core.url", "core.key_id",
-			"core.key", "core.core_keys", "bank.url", "bank.issuer", "bank.code", "sms.url", "sms.sender",
+			"core.key", "core.core_keys", "bank.url", "bank.issuer", "bank.code", "bank.profile_file", "sms.url",
 		} {
 			if !strings.Contains(err.Error(), "gateway.yaml: "+key+": ") {
 				t.Errorf("%q: %s isn't missed in\n%v", text, key, err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,34 +21,34 @@ import (
 
 // readYAML sets what the file says. The library reads the syntax. The tree is walked here, because its decoder stops at
 // the first thing that is wrong, quotes what stands around it, and takes a number for a text.
-func (l *loader) readYAML(text []byte) {
+func (r *reading) readYAML(text []byte, into reflect.Value) {
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		l.unread = true
-		l.problems = append(l.problems, l.syntax(err))
+		r.unread = true
+		r.problems = append(r.problems, r.syntax(err))
 		return
 	}
 	for i, document := range file.Docs {
 		switch {
 		case i > 0:
-			l.refuse(document.Body, "", "a second document (---) isn't read")
+			r.refuse(document.Body, "", "a second document (---) isn't read")
 			return
 		case document.Body != nil:
 			_, mapping := document.Body.(ast.MapNode)
 			_, empty := document.Body.(*ast.NullNode)
-			l.unread = !mapping && !empty
-			l.set("", document.Body, reflect.ValueOf(&l.config).Elem())
+			r.unread = !mapping && !empty
+			r.set("", document.Body, into)
 		}
 	}
 }
 
 // syntax says where the file stops being YAML. The library's words are repeated as long as they quote nothing.
-func (l *loader) syntax(err error) error {
-	where, why := l.path, "it isn't YAML"
+func (r *reading) syntax(err error) error {
+	where, why := r.path, "it isn't YAML"
 	var exact yaml.Error
 	if errors.As(err, &exact) {
 		if token := exact.GetToken(); token != nil && token.Position != nil {
-			where = fmt.Sprintf("%s:%d", l.path, token.Position.Line)
+			where = fmt.Sprintf("%s:%d", r.path, token.Position.Line)
 		}
 		if words := exact.GetMessage(); !strings.ContainsAny(words, "\"'`") {
 			why += ": " + words
@@ -57,17 +58,22 @@ func (l *loader) syntax(err error) error {
 }
 
 // refuse is bad for something in the file.
-func (l *loader) refuse(node ast.Node, key, why string, args ...any) {
-	where := l.path
+func (r *reading) refuse(node ast.Node, key, why string, args ...any) {
+	where := r.path
 	if line := lineOf(node); line > 0 {
-		where = fmt.Sprintf("%s:%d", l.path, line)
+		where = fmt.Sprintf("%s:%d", r.path, line)
 	}
 	if key == "" {
-		l.problems = append(l.problems, fmt.Errorf("%s: %s", where, fmt.Sprintf(why, args...)))
+		r.problems = append(r.problems, fmt.Errorf("%s: %s", where, fmt.Sprintf(why, args...)))
 		return
 	}
-	l.said[key] = where
-	l.bad(key, why, args...)
+	r.said[key] = where
+	r.bad(key, why, args...)
+}
+
+// saidAt notes where a key is said.
+func (r *reading) saidAt(key string, node ast.Node) {
+	r.said[key] = fmt.Sprintf("%s:%d", r.path, lineOf(node))
 }
 
 func lineOf(node ast.Node) int {
@@ -78,20 +84,20 @@ func lineOf(node ast.Node) int {
 }
 
 // set sets a value of the configuration to what a node says.
-func (l *loader) set(key string, node ast.Node, value reflect.Value) {
+func (r *reading) set(key string, node ast.Node, value reflect.Value) {
 	switch {
 	case isSection(value.Type()):
-		l.setSection(key, node, value)
+		r.setSection(key, node, value)
 	case value.Kind() == reflect.Map:
-		l.setMap(key, node, value)
+		r.setMap(key, node, value)
 	case value.Kind() == reflect.Slice:
-		l.setList(key, node, value)
+		r.setList(key, node, value)
 	case !setScalar(node, value):
-		l.refuse(node, key, "must be %s", form(value.Type()))
+		r.refuse(node, key, "must be %s", form(value.Type()))
 	}
 }
 
-func (l *loader) setSection(key string, node ast.Node, section reflect.Value) {
+func (r *reading) setSection(key string, node ast.Node, section reflect.Value) {
 	if _, empty := node.(*ast.NullNode); empty {
 		return // all its keys are commented out
 	}
@@ -99,18 +105,18 @@ func (l *loader) setSection(key string, node ast.Node, section reflect.Value) {
 	for i := range section.NumField() {
 		known[keyOf(section.Type().Field(i))] = section.Field(i)
 	}
-	l.pairs(key, node, func(name string, at, node ast.Node) {
+	r.pairs(key, node, func(name string, at, node ast.Node) {
 		value, found := known[name]
 		switch path := join(key, name); {
 		case !found && plainKey.MatchString(name):
-			l.refuse(at, path, "there is no such key")
+			r.refuse(at, path, "there is no such key")
 		case !found: // whatever it is, it isn't repeated
-			l.refuse(at, key, "what stands here is no key")
+			r.refuse(at, key, "what stands here is no key")
 		default:
 			if !isSection(value.Type()) {
-				l.said[path] = fmt.Sprintf("%s:%d", l.path, lineOf(at))
+				r.saidAt(path, at)
 			}
-			l.set(path, node, value)
+			r.set(path, node, value)
 		}
 	})
 }
@@ -118,23 +124,27 @@ func (l *loader) setSection(key string, node ast.Node, section reflect.Value) {
 // plainKey are the keys that may be repeated in an error: those that look like one.
 var plainKey = regexp.MustCompile(`^[a-z][a-z_]{0,39}$`)
 
-func (l *loader) setMap(key string, node ast.Node, value reflect.Value) {
+func (r *reading) setMap(key string, node ast.Node, value reflect.Value) {
 	value.Set(reflect.MakeMap(value.Type()))
-	l.pairs(key, node, func(name string, at, node ast.Node) {
-		text := reflect.New(value.Type().Elem()).Elem()
-		if !setScalar(node, text) {
-			l.refuse(at, key, "each value must be %s", form(text.Type()))
+	r.pairs(key, node, func(id string, at, node ast.Node) {
+		entry := reflect.New(value.Type().Elem()).Elem()
+		if isSection(entry.Type()) {
+			path := join(key, name(id))
+			r.saidAt(path, at)
+			r.set(path, node, entry)
+		} else if !setScalar(node, entry) {
+			r.refuse(at, key, "each value must be %s", form(entry.Type()))
 			return
 		}
-		value.SetMapIndex(reflect.ValueOf(name), text)
+		value.SetMapIndex(reflect.ValueOf(id), entry)
 	})
 }
 
 // pairs visits what a mapping says, each name once.
-func (l *loader) pairs(key string, node ast.Node, visit func(name string, at, value ast.Node)) {
+func (r *reading) pairs(key string, node ast.Node, visit func(name string, at, value ast.Node)) {
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
-		l.refuse(node, key, "must hold keys with values")
+		r.refuse(node, key, "must hold keys with values")
 		return
 	}
 	seen := map[string]bool{}
@@ -143,12 +153,12 @@ func (l *loader) pairs(key string, node ast.Node, visit func(name string, at, va
 		name, ok := textOf(at)
 		switch {
 		case !ok:
-			l.refuse(at, key, "each key must be text: put it in quotes")
+			r.refuse(at, key, "each key must be text: put it in quotes")
 		case seen[name]:
 			if path := join(key, name); plainKey.MatchString(name) {
-				l.refuse(at, path, "it is given twice")
+				r.refuse(at, path, "it is given twice")
 			} else {
-				l.refuse(at, key, "a key is given twice")
+				r.refuse(at, key, "a key is given twice")
 			}
 		default:
 			seen[name] = true
@@ -157,21 +167,28 @@ func (l *loader) pairs(key string, node ast.Node, visit func(name string, at, va
 	}
 }
 
-func (l *loader) setList(key string, node ast.Node, value reflect.Value) {
+func (r *reading) setList(key string, node ast.Node, value reflect.Value) {
 	sequence, ok := node.(*ast.SequenceNode)
 	if !ok {
-		l.refuse(node, key, "must be a list, such as [a, b]")
+		r.refuse(node, key, "must be a list, such as [a, b]")
 		return
 	}
 	list := reflect.MakeSlice(value.Type(), len(sequence.Values), len(sequence.Values))
 	for i, node := range sequence.Values {
-		if !setScalar(node, list.Index(i)) {
-			l.refuse(node, key, "each entry must be %s", form(list.Index(i).Type()))
+		if isSection(list.Index(i).Type()) {
+			path := entryOf(key, i)
+			r.saidAt(path, node)
+			r.set(path, node, list.Index(i))
+		} else if !setScalar(node, list.Index(i)) {
+			r.refuse(node, key, "each entry must be %s", form(list.Index(i).Type()))
 			return
 		}
 	}
 	value.Set(list)
 }
+
+// entryOf is what the i-th entry of a list is called.
+func entryOf(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 
 // setScalar sets a value to what a node says, or reports false: another type is never bent into the one that is asked for.
 func setScalar(node ast.Node, value reflect.Value) bool {
@@ -208,9 +225,7 @@ func setText(text string, value reflect.Value) bool {
 		*v, err = time.ParseDuration(text)
 	case *money.Amount:
 		*v, err = money.Parse(text)
-	case *saudi.Date:
-		*v, err = saudi.ParseDate(text)
-	case *slog.Level:
+	case encoding.TextUnmarshaler:
 		err = v.UnmarshalText([]byte(text))
 	default:
 		if value.Kind() != reflect.String {
@@ -241,6 +256,12 @@ func form(t reflect.Type) string {
 		return `an amount of riyals in quotes, such as "1000.00"`
 	case reflect.TypeFor[saudi.Date]():
 		return `a date, such as "2026-03-20"`
+	case reflect.TypeFor[Clock]():
+		return `a time of day in quotes, such as "16:00"`
+	case reflect.TypeFor[Weekday]():
+		return "a day of the week, such as sunday"
+	case reflect.TypeFor[time.Time]():
+		return "a time with its offset, such as 2026-03-20T01:00:00+03:00"
 	case reflect.TypeFor[slog.Level]():
 		return "DEBUG, INFO, WARN or ERROR"
 	case reflect.TypeFor[int]():

@@ -16,6 +16,7 @@ import (
 	"github.com/istirdad/istirdad/gateway/api"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/gateway/refundcore"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/ops"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/internal/telemetry"
@@ -38,16 +39,20 @@ type Store interface {
 	Check(ctx context.Context) error
 }
 
+// Profile is what the bank sets. Its terms may change at any time; any number of goroutines ask for those in force.
+type Profile interface {
+	Terms() bank.Terms
+}
+
 // Config is what one gateway is made of, its stores aside. Who observes the calls to the neighbours is set by New.
 type Config struct {
-	Terms       bank.Terms
+	Profile     Profile
 	Pepper      []byte // of codes; at least 32 random bytes, the same at every gateway
 	Policy      otp.Policy
 	Identity    identity.Config
 	CoreBanking corebanking.Config
 	Core        refundcore.Config
 	SMS         httpsms.Config
-	Menu        []api.MenuEntry
 	Log         *slog.Logger
 
 	// Telemetry is told everything, and is its maker's to close, after the gateway. Nil: metrics that only this gateway's
@@ -119,18 +124,18 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	}
 	g.dispatcher = dispatch.New(dispatch.Config{
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
-		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check,
+		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
 	})
 	path, err := bank.NewPath(bank.Config{
 		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: g.codes,
 		Counter: redissession.NewAssisted(redis, sealer), Lookups: store,
-		Cursors: sealer, Terms: c.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
+		Cursors: sealer, Terms: c.Profile.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	g.channel, err = api.New(api.Config{
-		Path: path, Identity: who, Callbacks: &callbacks{core, store, g.dispatcher}, Menu: c.Menu, Log: c.Log,
+		Path: path, Identity: who, Callbacks: &callbacks{core, store, g.dispatcher}, Log: c.Log,
 		Metrics: c.Telemetry.Requests(), Tracer: c.Telemetry.Tracer(),
 	})
 	if err != nil {
@@ -149,6 +154,12 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	c.watch(core, store, redis)
 	c.Telemetry.WatchReadiness(listener.Holds)
 	return g, nil
+}
+
+// wording is a dispatch.Wording.
+func (c *Config) wording(service string) (moi.Service, otp.Brand) {
+	terms := c.Profile.Terms()
+	return terms.Describe(service), terms.Brand
 }
 
 // Channel is the channel API.

@@ -257,9 +257,9 @@ func TestHalfConfigured(t *testing.T) {
 		"identity": func(c *program.Config) { c.Identity.Issuer = "" },
 		"core":     func(c *program.Config) { c.Core.Key = nil },
 		"bank":     func(c *program.Config) { c.CoreBanking.URL = "" },
-		"sms":      func(c *program.Config) { c.SMS.Sender = "" },
+		"sms":      func(c *program.Config) { c.SMS.URL = "" },
 		"pepper":   func(c *program.Config) { c.Pepper = nil },
-		"terms":    func(c *program.Config) { c.Terms.BankCode = "" },
+		"terms":    func(c *program.Config) { c.Profile = fixed{} },
 	} {
 		config := r.config
 		spoil(&config)

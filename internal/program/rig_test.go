@@ -25,7 +25,6 @@ import (
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/bank/corebanking"
 	"github.com/istirdad/istirdad/bank/identity"
-	"github.com/istirdad/istirdad/gateway/api"
 	"github.com/istirdad/istirdad/gateway/refundcore"
 	"github.com/istirdad/istirdad/gateway/sqlite"
 	"github.com/istirdad/istirdad/internal/program"
@@ -112,6 +111,11 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
+// fixed is a profile that nobody changes.
+type fixed bank.Terms
+
+func (f fixed) Terms() bank.Terms { return bank.Terms(f) }
+
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
@@ -135,9 +139,9 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { _ = r.client.Close() })
 	key := sandboxcore.TestKey()
 	r.config = program.Config{
-		Terms: bank.Terms{
+		Profile: fixed{
 			BankCode: sandboxseed.BankCode, PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
-			ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour,
+			ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "Istirdad"},
 		},
 		Pepper: pepper, Policy: otp.DefaultPolicy(),
 		Identity:    identity.Config{Issuer: urls.Bank},
@@ -146,8 +150,7 @@ func newRig(t *testing.T) *rig {
 			BaseURL: r.wires["core"].url, KeyID: "bank-80", Key: key,
 			CoreKeys: map[string]ed25519.PublicKey{"core-1": key.Public().(ed25519.PublicKey)},
 		},
-		SMS:       httpsms.Config{URL: r.wires["phone"].url + "/phone/messages", Sender: "Istirdad"},
-		Menu:      api.DefaultMenu(),
+		SMS:       httpsms.Config{URL: r.wires["phone"].url + "/phone/messages"},
 		Log:       slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Telemetry: r.telemetry(),
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/config"
@@ -44,10 +45,35 @@ func configuration(o Options, at URLs, s secrets) config.Config {
 		c.Core.CallbackAuthority = callback.Host // as the core signs it, whatever a proxy makes of it
 	}
 	c.Bank.URL, c.Bank.Issuer, c.Bank.Code = at.Bank, at.Bank, sandboxseed.BankCode
-	c.SMS.URL, c.SMS.Sender = at.Control+"/phone/messages", "Istirdad"
-	// The terms of the sandbox's bank (domain.md §7), whatever the defaults become.
-	c.Terms.PromiseDays, c.Terms.MobileRest = 3, 72*time.Hour
-	c.Terms.ConfirmCodeAbove, c.Terms.OnlineLimit = 1_000_00, 10_000_00
-	c.Terms.CounterLimit, c.Terms.ApproveAbove = 20_000_00, 10_000_00
+	c.SMS.URL = at.Control + "/phone/messages"
 	return c
+}
+
+// profile is that of the sandbox's bank (domain.md §7), whatever the defaults become.
+func profile() config.Profile {
+	p := config.DefaultProfile()
+	p.Promise.Days, p.Promise.CutOff, p.Promise.Holidays = 3, 0, nil
+	p.Limits = config.Limits{
+		ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
+	}
+	p.Codes = config.Codes{Digits: 6, Life: 3 * time.Minute, MobileRest: 72 * time.Hour}
+	p.SMS.Sender = "Istirdad"
+	return p
+}
+
+// writeConfiguration writes a configuration, and beside it the profile that it names: beside gateway.yaml it is
+// gateway.profile.yaml.
+func writeConfiguration(c config.Config, path string) error {
+	c.Bank.ProfileFile = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ".profile.yaml"
+	if err := profile().Write(filepath.Join(filepath.Dir(path), c.Bank.ProfileFile)); err != nil {
+		return err
+	}
+	return c.Write(path)
+}
+
+// keepProfile is the file of the sandbox's own gateway. It is written the first time, and may be edited from then on.
+func keepProfile(dir string) (path string, err error) {
+	path = filepath.Join(dir, "profile.yaml")
+	_, err = kept(path, func() ([]byte, error) { return []byte(profile().String()), nil })
+	return path, err
 }

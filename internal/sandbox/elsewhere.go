@@ -29,7 +29,7 @@ func (w *World) lookElsewhere(o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := configuration(o, w.URLs(), keys).Write(o.WriteConfig); err != nil {
+	if err := writeConfiguration(configuration(o, w.URLs(), keys), o.WriteConfig); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	p.codes, err = otp.New(otp.Config{

@@ -20,7 +20,7 @@ type (
 
 const (
 	anID        = like(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
-	aChallenge  = like(`[A-Z2-7]{26}`)
+	aChallenge  = like(`[A-Z2-7]{26}6`) // the last says how many digits its code has
 	aReference  = like(`RF[0-9A-HJKMNP-TV-Z]{16}`)
 	anInstant   = like(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z`)
 	aHijriDate  = like(`14\d\d-\d\d-\d\d`)

@@ -126,7 +126,7 @@ func eastern(digits string) string {
 // chooseRequest is steps 5 to 8: payments, e-payments, the service, the request.
 func chooseRequest(t *testing.T, c *banktest.Customer) {
 	t.Helper()
-	matches(t, c.Do(http.MethodGet, "/v1/payments", nil), 200, object{"items": array{
+	matches(t, c.Do(http.MethodGet, "/v1/payments", nil), 200, object{"name": object{"ar": "المدفوعات", "en": "Payments"}, "items": array{
 		object{"id": "e-payments", "name": object{"ar": "المدفوعات الإلكترونية", "en": "e-payments"}},
 	}})
 	matches(t, c.Do(http.MethodGet, "/v1/payments/e-payments", nil), 200, object{"items": array{object{

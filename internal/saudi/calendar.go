@@ -2,11 +2,14 @@ package saudi
 
 import "time"
 
-// Calendar is a bank's working time: Sunday to Thursday, less its holidays. The
-// zero Calendar has neither holidays nor a cut-off.
+// Calendar is a bank's working time: its week, less its holidays. The zero
+// Calendar works from Sunday to Thursday and has neither holidays nor a cut-off.
 type Calendar struct {
-	// Holidays are the days on which nobody works, weekends aside. The two Eids
-	// are announced year by year, so they are configuration.
+	// Week are the days on which the bank works; empty: Sunday to Thursday.
+	Week map[time.Weekday]bool
+
+	// Holidays are the days on which nobody works though the week says so. The
+	// two Eids are announced year by year, so they are configuration.
 	Holidays map[Date]bool
 
 	// CutOff is the time of day in Riyadh, counted from midnight, from which on
@@ -16,8 +19,9 @@ type Calendar struct {
 
 // Working reports whether the bank works on d.
 func (c Calendar) Working(d Date) bool {
-	switch d.Weekday() {
-	case time.Friday, time.Saturday:
+	if day := d.Weekday(); len(c.Week) > 0 {
+		return c.Week[day] && !c.Holidays[d]
+	} else if day == time.Friday || day == time.Saturday {
 		return false
 	}
 	return !c.Holidays[d]

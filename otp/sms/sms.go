@@ -21,48 +21,35 @@ import (
 	"github.com/istirdad/istirdad/otp"
 )
 
-// Brand is what a bank puts into its messages.
-type Brand struct {
-	// Channel is what a profile code lets the customer into; the digital channel
-	// when empty.
-	Channel moi.Name
-
-	// Bank is what messages call the bank at whose counter a customer stands; the
-	// name that they come from when empty.
-	Bank string
-
-	// WebOTPHost, when set, ends each online code's message with the line by which a
-	// browser offers the code to this site alone. Leave it empty where customers
-	// must type a code by hand, as in the Kingdom.
-	WebOTPHost string
-}
-
 var digitalChannel = moi.Name{AR: "القناة الرقمية", EN: "Digital channel"}
 
 // Render returns the text of a message, empty for a kind it has no words for.
 // Whatever the fields hold, the message has the lines of its template and no
 // others.
-func Render(m otp.Message, brand Brand) string {
-	if brand.Channel == (moi.Name{}) {
-		brand.Channel = digitalChannel
+func Render(m otp.Message) string {
+	if m.Brand.Channel == (moi.Name{}) {
+		m.Brand.Channel = digitalChannel
+	}
+	if m.Brand.Bank == (moi.Name{}) {
+		m.Brand.Bank = moi.Name{AR: m.Brand.Sender, EN: m.Brand.Sender}
 	}
 	lines := arabic
 	if m.Language == otp.English {
 		lines = english
 	}
-	text := strings.Join(lines(m, brand), "\n")
-	if m.Code != "" && brand.WebOTPHost != "" && (m.Kind == otp.CodeForProfile || m.Kind == otp.CodeForRefund) {
-		text += "\n\n@" + brand.WebOTPHost + " #" + m.Code.Reveal()
+	text := strings.Join(lines(m), "\n")
+	if m.Code != "" && m.Brand.WebOTPHost != "" && (m.Kind == otp.CodeForProfile || m.Kind == otp.CodeForRefund) {
+		text += "\n\n@" + m.Brand.WebOTPHost + " #" + m.Code.Reveal()
 	}
 	return text
 }
 
-func arabic(m otp.Message, brand Brand) []string {
+func arabic(m otp.Message) []string {
 	switch m.Kind {
 	case otp.CodeForProfile:
 		return []string{
 			"رمز مؤقت:" + m.Code.Reveal(),
-			"لـ:الدخول - " + inArabic(brand.Channel),
+			"لـ:الدخول - " + inArabic(m.Brand.Channel),
 			"لا تشاركه مع أحد",
 		}
 	case otp.CodeForRefund:
@@ -78,7 +65,7 @@ func arabic(m otp.Message, brand Brand) []string {
 		return []string{
 			"رمز مؤقت:" + m.Code.Reveal(),
 			"لـ:عرض مدفوعاتك الحكومية",
-			line(brand.Bank) + " فرع " + line(m.Branch),
+			inArabic(m.Brand.Bank) + " فرع " + line(m.Branch),
 			"اكتبه بنفسك بلوحة الأرقام ولا تشاركه مع أحد",
 		}
 	case otp.CodeForCounterRefund:
@@ -88,7 +75,7 @@ func arabic(m otp.Message, brand Brand) []string {
 			"المبلغ:SAR " + m.Amount.String(),
 			"الخدمة:" + inArabic(m.Service),
 			"الى:" + line(m.AccountTail),
-			line(brand.Bank) + " فرع " + line(m.Branch),
+			inArabic(m.Brand.Bank) + " فرع " + line(m.Branch),
 			"اكتبه بنفسك بلوحة الأرقام",
 		}
 	case otp.RefundCompleted:
@@ -118,13 +105,13 @@ func arabic(m otp.Message, brand Brand) []string {
 	return nil
 }
 
-func english(m otp.Message, brand Brand) []string {
+func english(m otp.Message) []string {
 	const keepIt = "Do not share this code with anyone, including bank staff."
 	switch m.Kind {
 	case otp.CodeForProfile:
 		return []string{
 			"Temp code:" + m.Code.Reveal(),
-			"For:Sign in - " + inEnglish(brand.Channel),
+			"For:Sign in - " + inEnglish(m.Brand.Channel),
 			keepIt,
 		}
 	case otp.CodeForRefund:
@@ -140,7 +127,7 @@ func english(m otp.Message, brand Brand) []string {
 		return []string{
 			"Temp code:" + m.Code.Reveal(),
 			"For:Viewing your government payments",
-			"At:" + line(brand.Bank) + " branch " + line(m.Branch),
+			"At:" + inEnglish(m.Brand.Bank) + " branch " + line(m.Branch),
 			"Type it on the keypad yourself. Do not tell anyone, including bank staff.",
 		}
 	case otp.CodeForCounterRefund:
@@ -150,7 +137,7 @@ func english(m otp.Message, brand Brand) []string {
 			"Amount:SAR " + m.Amount.String(),
 			"Service:" + inEnglish(m.Service),
 			"To acct:" + line(m.AccountTail),
-			"At:" + line(brand.Bank) + " branch " + line(m.Branch),
+			"At:" + inEnglish(m.Brand.Bank) + " branch " + line(m.Branch),
 			"Type it on the keypad; tell nobody.",
 		}
 	case otp.RefundCompleted:

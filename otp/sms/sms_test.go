@@ -95,7 +95,7 @@ func TestTemplates(t *testing.T) {
 			"طلب استرداد مدفوعات حكومية\nالحالة:قيد المعالجة\nمبلغ:SAR 200.00\nالمرجع:RFK5EWJTN6GVB8STYT\nالموعد المتوقع:26-03-10",
 			sms.Size{Encoding: sms.UCS2, Units: 112, Parts: 2}},
 	} {
-		got := sms.Render(sample(v.kind, v.language), sms.Brand{Bank: "Istirdad", WebOTPHost: v.host})
+		got := sms.Render(branded(sample(v.kind, v.language), otp.Brand{WebOTPHost: v.host}))
 		if got != v.text {
 			t.Errorf("%s %s:\n%s\nwant\n%s", v.kind, v.language, got, v.text)
 		}
@@ -114,7 +114,7 @@ func TestComplete(t *testing.T) {
 			otp.Arabic:  {Encoding: sms.UCS2, Parts: 2},
 			otp.English: {Encoding: sms.GSM7, Parts: 1},
 		} {
-			text := sms.Render(sample(kind, language), sms.Brand{Bank: "Istirdad"})
+			text := sms.Render(sample(kind, language))
 			size := sms.Measure(text)
 			if text == "" || size.Encoding != want.Encoding || size.Parts > want.Parts {
 				t.Errorf("%s %s is %+v:\n%s", kind, language, size, text)
@@ -127,11 +127,11 @@ func TestComplete(t *testing.T) {
 		if texts[otp.Arabic] == texts[otp.English] {
 			t.Errorf("%s says the same in both languages", kind)
 		}
-		if fallback := sms.Render(sample(kind, "fr"), sms.Brand{Bank: "Istirdad"}); fallback != texts[otp.Arabic] {
+		if fallback := sms.Render(sample(kind, "fr")); fallback != texts[otp.Arabic] {
 			t.Errorf("%s: an unknown language is not Arabic", kind)
 		}
 	}
-	if text := sms.Render(sample("gossip", otp.English), sms.Brand{WebOTPHost: "bank.example"}); text != "" {
+	if text := sms.Render(branded(sample("gossip", otp.English), otp.Brand{WebOTPHost: "bank.example"})); text != "" {
 		t.Errorf("an unknown kind says %q", text)
 	}
 }
@@ -140,7 +140,7 @@ func TestComplete(t *testing.T) {
 func TestWebOTPLineOnlyForOnlineCodes(t *testing.T) {
 	for _, kind := range otp.Kinds() {
 		isCode := kind == otp.CodeForProfile || kind == otp.CodeForRefund
-		text := sms.Render(sample(kind, otp.English), sms.Brand{WebOTPHost: "bank.example"})
+		text := sms.Render(branded(sample(kind, otp.English), otp.Brand{WebOTPHost: "bank.example"}))
 		if strings.HasSuffix(text, "\n\n@bank.example #482915") != isCode {
 			t.Errorf("%s:\n%s", kind, text)
 		}
@@ -148,8 +148,8 @@ func TestWebOTPLineOnlyForOnlineCodes(t *testing.T) {
 }
 
 func TestChannelName(t *testing.T) {
-	brand := sms.Brand{Channel: moi.Name{AR: "تطبيق البنك", EN: "Bank app"}}
-	if text := sms.Render(sample(otp.CodeForProfile, otp.English), brand); !strings.Contains(text, "\nFor:Sign in - Bank app\n") {
+	brand := otp.Brand{Channel: moi.Name{AR: "تطبيق البنك", EN: "Bank app"}}
+	if text := sms.Render(branded(sample(otp.CodeForProfile, otp.English), brand)); !strings.Contains(text, "\nFor:Sign in - Bank app\n") {
 		t.Error(text)
 	}
 }
@@ -158,14 +158,26 @@ func TestChannelName(t *testing.T) {
 func TestCounterCodesSayWhere(t *testing.T) {
 	for _, kind := range []otp.Kind{otp.CodeForCounter, otp.CodeForCounterRefund} {
 		for language, keypad := range map[otp.Language]string{otp.Arabic: "لوحة الأرقام", otp.English: "keypad"} {
-			text := sms.Render(sample(kind, language), sms.Brand{Bank: "Istirdad"})
-			for _, want := range []string{"Istirdad", "101", keypad} {
-				if !strings.Contains(text, want) {
-					t.Errorf("%s %s doesn't say %q:\n%s", kind, language, want, text)
+			for name, brand := range map[string]otp.Brand{
+				"Istirdad": {}, // of the sender
+				map[otp.Language]string{otp.Arabic: "بنك المثال", otp.English: "Example Bank"}[language]: {Bank: moi.Name{AR: "بنك المثال", EN: "Example Bank"}},
+			} {
+				text := sms.Render(branded(sample(kind, language), brand))
+				for _, want := range []string{name, "101", keypad} {
+					if !strings.Contains(text, want) {
+						t.Errorf("%s %s doesn't say %q:\n%s", kind, language, want, text)
+					}
 				}
 			}
 		}
 	}
+}
+
+// branded is the message as a bank signs it.
+func branded(m otp.Message, brand otp.Brand) otp.Message {
+	m.Brand = brand
+	m.Brand.Sender = "Istirdad"
+	return m
 }
 
 func FuzzRender(f *testing.F) {
@@ -176,10 +188,11 @@ func FuzzRender(f *testing.F) {
 		for _, kind := range otp.Kinds() {
 			for _, language := range []otp.Language{otp.Arabic, otp.English} {
 				m := sample(kind, language)
-				lines := strings.Count(sms.Render(m, sms.Brand{}), "\n")
+				lines := strings.Count(sms.Render(m), "\n")
 				m.Service, m.Sector = moi.Name{AR: ar, EN: en}, moi.Name{AR: en, EN: ar}
 				m.AccountTail, m.Reference, m.Branch = tail, reference, ar
-				text := sms.Render(m, sms.Brand{Bank: en})
+				m.Brand.Bank = moi.Name{AR: ar, EN: en}
+				text := sms.Render(m)
 				switch first, _, _ := strings.Cut(text, "\n"); {
 				case !utf8.ValidString(text):
 					t.Fatalf("%s %s is not UTF-8: %q", kind, language, text)

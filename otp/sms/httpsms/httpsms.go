@@ -33,10 +33,6 @@ type Config struct {
 	// URL takes the POST. http or https, without credentials in it.
 	URL string
 
-	// Sender is the name that phones show: 3 to 11 characters, registered with
-	// the operators beforehand.
-	Sender string
-
 	// Authorization is sent as the header of that name; none when empty.
 	Authorization string
 
@@ -48,8 +44,7 @@ type Config struct {
 	// takes messages and delivers them to nobody: ErrSandbox. On in production.
 	RefuseSandbox bool
 
-	Brand sms.Brand
-	TLS   *tls.Config // nil: the system's authorities
+	TLS *tls.Config // nil: the system's authorities
 
 	// Observe is told of every message that was tried ("send"), of what came of
 	// it (ok, refused, not_sent, unknown) and of how long it took. Nil: nobody is.
@@ -81,13 +76,9 @@ func New(c Config) (*Route, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("httpsms: the URL must be http or https, with a host and no credentials")
 	}
-	if n := len(c.Sender); n < 3 || n > 11 {
-		return nil, errors.New("httpsms: a sender name has 3 to 11 characters")
-	}
 	if c.Observe == nil {
 		c.Observe = func(string, string, time.Duration) {}
 	}
-	c.Brand.Bank = cmp.Or(c.Brand.Bank, c.Sender)
 	return &Route{
 		config: c,
 		http: outbound.New(outbound.Config{
@@ -112,11 +103,11 @@ type post struct {
 
 // Send implements otp.Sender.
 func (r *Route) Send(ctx context.Context, id string, to saudi.Mobile, m otp.Message) error {
-	text := sms.Render(m, r.config.Brand)
-	if text == "" || to.IsZero() {
-		return fmt.Errorf("httpsms: no words or no number for a message of kind %q: %w", m.Kind, otp.ErrNotSent)
+	text := sms.Render(m)
+	if text == "" || to.IsZero() || m.Brand.Sender == "" {
+		return fmt.Errorf("httpsms: no words, no number or no sender for a message of kind %q: %w", m.Kind, otp.ErrNotSent)
 	}
-	body, err := json.Marshal(post{ID: id, To: to.E164(), Sender: r.config.Sender, Text: text})
+	body, err := json.Marshal(post{ID: id, To: to.E164(), Sender: m.Brand.Sender, Text: text})
 	if err != nil {
 		return fmt.Errorf("httpsms: %w: %w", otp.ErrNotSent, err)
 	}

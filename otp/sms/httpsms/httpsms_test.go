@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var message = otp.Message{Kind: otp.CodeForProfile, Language: otp.English, Code: "482915"}
+var message = otp.Message{Kind: otp.CodeForProfile, Language: otp.English, Code: "482915", Brand: otp.Brand{Sender: "TestBank"}}
 
 // provider answers every POST with handle and counts them.
 func provider(t *testing.T, handle http.HandlerFunc) (url string, posts *atomic.Int32) {
@@ -45,7 +45,6 @@ func answer(status int) http.HandlerFunc {
 
 func send(t *testing.T, c httpsms.Config) error {
 	t.Helper()
-	c.Sender = "TestBank"
 	route, err := httpsms.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +184,7 @@ func TestNotRepeatedOnAReusedConnection(t *testing.T) {
 			_ = conn.Close()
 		}
 	})
-	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank"})
+	route, err := httpsms.New(httpsms.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +198,7 @@ func TestNotRepeatedOnAReusedConnection(t *testing.T) {
 
 func TestNothingToSay(t *testing.T) {
 	url, posts := provider(t, answer(http.StatusOK))
-	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank"})
+	route, err := httpsms.New(httpsms.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +207,8 @@ func TestNothingToSay(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, err := range map[string]error{
-		"no words":  route.Send(t.Context(), "a", to, otp.Message{Kind: "gossip"}),
+		"no words":  route.Send(t.Context(), "a", to, otp.Message{Kind: "gossip", Brand: message.Brand}),
+		"no sender": route.Send(t.Context(), "a", to, otp.Message{Kind: otp.CodeForProfile, Code: "482915"}),
 		"no number": route.Send(t.Context(), "a", saudi.Mobile{}, message),
 		"too late":  route.Send(gone, "a", to, message),
 	} {
@@ -223,12 +223,10 @@ func TestNothingToSay(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, c := range []httpsms.Config{
-		{URL: "", Sender: "TestBank"},
-		{URL: "ftp://host/", Sender: "TestBank"},
-		{URL: "http:///path", Sender: "TestBank"},
-		{URL: "http://user:secret@host/", Sender: "TestBank"},
-		{URL: "http://host/", Sender: ""},
-		{URL: "http://host/", Sender: "ALongSenderName"},
+		{URL: ""},
+		{URL: "ftp://host/"},
+		{URL: "http:///path"},
+		{URL: "http://user:secret@host/"},
 	} {
 		if _, err := httpsms.New(c); err == nil {
 			t.Errorf("%+v: accepted", c)
@@ -249,7 +247,7 @@ func TestTold(t *testing.T) {
 		}
 		(<-acts)(w, r)
 	})
-	route, err := httpsms.New(httpsms.Config{URL: url, Sender: "TestBank", Observe: func(call, outcome string, _ time.Duration) {
+	route, err := httpsms.New(httpsms.Config{URL: url, Observe: func(call, outcome string, _ time.Duration) {
 		told = append(told, call+" "+outcome)
 	}})
 	if err != nil {

@@ -567,7 +567,11 @@ type ListRequest struct {
 
 // Menu defines model for Menu.
 type Menu struct {
+	// Items As the bank orders and names them. e-payments is always there; where others lead is the channel's business.
 	Items []MenuEntry `json:"items"`
+
+	// Name What the bank calls the menu.
+	Name Text `json:"name"`
 }
 
 // MenuEntry defines model for MenuEntry.

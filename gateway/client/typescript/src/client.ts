@@ -4,7 +4,7 @@ import type { paths } from "./contract.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
-  Ask, Challenge, Code, Confirmation, Page, Payment, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+  Ask, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
 } from "./types.js";
 
 export interface Options {
@@ -105,8 +105,8 @@ export class Client {
   }
 
   /** Step 5, the menu. */
-  async payments(call: Call = {}): Promise<Payment[]> {
-    return (await this.#again(call, (init) => this.#api.GET("/v1/payments", init))).data.items;
+  async payments(call: Call = {}): Promise<Menu> {
+    return (await this.#again(call, (init) => this.#api.GET("/v1/payments", init))).data;
   }
 
   /** Step 6: the services that the customer has requests of, in any state. */

@@ -346,7 +346,10 @@ export interface components {
             next_cursor: string | null;
         };
         Menu: {
+            /** @description As the bank orders and names them. e-payments is always there; where others lead is the channel's business. */
             items: components["schemas"]["MenuEntry"][];
+            /** @description What the bank calls the menu. */
+            name: components["schemas"]["Text"];
         };
         MenuEntry: {
             /** @example e-payments */

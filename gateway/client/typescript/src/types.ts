@@ -17,6 +17,8 @@ export type Account = Schemas["Account"];
 export type Challenge = Schemas["Challenge"];
 /** That the customer's phone was in somebody's hand. */
 export type Proof = Schemas["Verified"];
+/** The bank's menu of payments, in its own words and order. */
+export type Menu = Schemas["Menu"];
 /** An entry of the payments menu. */
 export type Payment = Schemas["MenuEntry"];
 /** A service that the customer has requests of. */

@@ -36,7 +36,7 @@ test("the whole way, from a profile that asks for a code to the money", async ()
   assert.ok(Date.parse(proof.proof_expires_at) > Date.now());
 
   assert.equal((await client.profile()).id.kind, "iqama");
-  assert.equal((await client.payments())[0]?.id, "e-payments");
+  assert.equal((await client.payments()).items[0]?.id, "e-payments");
   const [service] = await client.services();
   assert.equal(halalas(service!.refundable_total), 65000n);
   let found: Request | undefined;

@@ -1,0 +1,86 @@
+package bank
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// Terms are what a bank sets. They may change while the path is walked: each step asks for them once and keeps to what
+// it was told, to its end. What is in maps and slices is shared by all who ask, and nobody's to change.
+type Terms struct {
+	BankCode string // two digits, as in its IBANs; part of every reference, so it never changes
+
+	Calendar    saudi.Calendar // working week, holidays and cut-off
+	PromiseDays int            // working days; the customer is told the date
+
+	ConfirmCodeAbove money.Amount // a confirm above it needs a code; zero: every confirm
+	OnlineLimit      money.Amount // of a customer and Riyadh day
+	CounterLimit     money.Amount // of a customer and Riyadh day, when a teller asks for them
+	ApproveAbove     money.Amount // at the counter: a confirm that brings the day above it awaits approval
+
+	Code       otp.Form      // of the codes to come; those under way keep theirs
+	MobileRest time.Duration // how long a changed mobile gets no codes
+	Brand      otp.Brand     // of every message
+
+	Menu     Menu
+	Services map[string]Text // the bank's own names of services, by code
+	Sectors  map[string]Text // and of sectors, by biller
+}
+
+// Menu is the bank's menu of payments.
+type Menu struct {
+	Name    Text // of the menu itself
+	Entries []MenuEntry
+}
+
+// MenuEntry is one kind of payment.
+type MenuEntry struct {
+	ID   string
+	Name Text
+}
+
+// EPayments is the entry that leads to the services. Every menu has it; where others lead is the channel's business.
+const EPayments = "e-payments"
+
+// Validate says what is missing.
+func (t Terms) Validate() error {
+	switch {
+	case len(t.BankCode) != 2:
+		return errors.New("the bank code is two digits")
+	case t.PromiseDays < 1:
+		return errors.New("a refund is promised in at least one working day")
+	case t.OnlineLimit <= 0 || t.CounterLimit <= 0:
+		return errors.New("the limits must be above zero")
+	case t.ApproveAbove <= 0:
+		return errors.New("the amount above which a second person approves must be above zero")
+	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
+		return errors.New("neither an amount nor a time is below zero")
+	}
+	return t.Code.Validate()
+}
+
+// Describe is a service as the bank calls it.
+func (t Terms) Describe(code string) moi.Service {
+	s := moi.Describe(code)
+	s.Name = cmp.Or(t.Services[code], s.Name)
+	s.Sector = cmp.Or(t.Sectors[s.Biller()], s.Sector)
+	return s
+}
+
+// promise is the day by which money that is asked for now is there.
+func (t Terms) promise(now time.Time) saudi.Date { return t.Calendar.Promise(now, t.PromiseDays) }
+
+// kept is the promise of a confirm: counted from now, unless the terms changed since the preview. Then it is the day that
+// the customer was shown.
+func (t Terms) kept(p Preview, now time.Time) saudi.Date {
+	if t.promise(p.CreatedAt) != p.Promised {
+		return p.Promised
+	}
+	return t.promise(now)
+}
