@@ -60,4 +60,4 @@ config: ## write the shipped example of a configuration anew from the code
 
 clean: ## remove what the tasks made
 	.ci/down -v
-	rm -rf .bin .ci/openapi/node_modules internal/oidctest/node_modules $(addprefix gateway/client/typescript/,node_modules dist .test)
+	rm -rf .bin .ci/openapi/node_modules internal/oidctest/node_modules bank/banktest/examples/frontend/node_modules $(addprefix gateway/client/typescript/,node_modules dist .test)

@@ -25,9 +25,9 @@
 // [World.URLs] is what your program is to be told: where the channel API is, and the OpenID Connect issuer. It runs as
 // it does elsewhere, and the test looks at it from three sides that it doesn't know of:
 //
-//	code := w.Phone("p03").Code(t)                                    // the customer's phone
-//	w.Fault(banktest.EffectThenHang, banktest.OnSubmit, banktest.Count(1)) // whatever can go wrong
-//	w.Settled(time.Minute)                                            // the books, once all is done
+//	code := w.Phone("p03").Code(t)                // the customer's phone
+//	w.Fault(banktest.Late, banktest.OnSubmit)     // whatever can go wrong
+//	w.Settled(time.Minute)                        // the books, once all is done
 //
 // Everybody's password is [Password]. Whom there is, with their accounts and requests, [World.People] lists: p01 to p14,
 // the tellers t01 to t03, the approvers a01 to a03, and with a [Crowd] as many more as a test of load wants.
