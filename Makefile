@@ -40,7 +40,7 @@ prove: ## the slow proofs (files with the build tag "prove"); SEED=n repeats a r
 	ISTIRDAD_SEED=$(SEED) go test -race -tags prove -count=1 -timeout 60m -run '^TestProve' -v ./...
 
 bench: setup ## speed and memory, each beside a floor that is measured in the same run
-	go test -run '^$$' -bench . -benchmem ./gateway/sqlite ./gateway/postgres ./internal/fleet
+	go test -run '^$$' -bench . -benchmem ./gateway/sqlite ./gateway/postgres ./internal/program ./internal/fleet
 
 run: ## the whole world on this machine; ARGS="-walk -polite" walks the path of a refund
 	go run ./cmd/sandbox $(ARGS)

@@ -39,6 +39,7 @@ type directory struct {
 	*trouble
 	customers map[string]bank.Customer
 	staff     map[string]bank.Staff
+	asked     int // for a customer by the id
 }
 
 func (d *directory) Find(ctx context.Context, identity saudi.Party) (bank.Customer, error) {
@@ -153,6 +154,7 @@ func (c *counter) End(ctx context.Context, d bank.Desk, id string) error {
 }
 
 func (d *directory) Customer(ctx context.Context, id string) (bank.Customer, error) {
+	d.asked++
 	if err := d.at(ctx, "Customer"); err != nil {
 		return bank.Customer{}, err
 	}
@@ -168,6 +170,7 @@ type inquiries struct {
 	*trouble
 	requests []bank.PaidRequest
 	searches []bank.Search
+	circle   bool // after the last page comes the first
 }
 
 func (i *inquiries) Search(ctx context.Context, s bank.Search) (page []bank.PaidRequest, next string, err error) {
@@ -184,8 +187,11 @@ func (i *inquiries) Search(ctx context.Context, s bank.Search) (page []bank.Paid
 	}
 	from, _ := strconv.Atoi(s.Cursor)
 	to := min(from+s.Limit, len(found))
-	if to < len(found) {
+	switch {
+	case to < len(found):
 		next = strconv.Itoa(to)
+	case i.circle:
+		next = "0"
 	}
 	return found[from:to], next, nil
 }
@@ -199,6 +205,7 @@ type book struct {
 	spent   money.Amount // before these refunds
 	stale   func(int)    // called on each Apply with how many came before; then the Apply is stale
 	applies int
+	lives   []int // of how many requests each call of Live was
 
 	withdrawn []string              // previews that can't be confirmed any more
 	accept    func(context.Context) // called at the beginning of Accept
@@ -297,6 +304,7 @@ func (b *book) Events(ctx context.Context, id string) ([]gateway.Event, error) {
 }
 
 func (b *book) Live(ctx context.Context, requestIDs []string) (map[string]bool, error) {
+	b.lives = append(b.lives, len(requestIDs))
 	live := map[string]bool{}
 	for _, r := range b.refunds {
 		if !r.State.Dead() && slices.Contains(requestIDs, r.Payment.RequestID) {

@@ -287,7 +287,8 @@ func TestPromise(t *testing.T) {
 	})
 }
 
-// TestServicesOverManyPages: an employer's requests are counted whole, 500 to a question.
+// TestServicesOverManyPages: an employer's requests are counted whole, 500 to a question to the core and to the book; the
+// bank is asked once.
 func TestServicesOverManyPages(t *testing.T) {
 	w := newWorld(t)
 	for i := range 1_234 {
@@ -308,8 +309,47 @@ func TestServicesOverManyPages(t *testing.T) {
 	if err != nil || !slices.Equal(totals, want) {
 		t.Errorf("the totals are %+v, %v", totals, err)
 	}
-	if n := len(w.inquiries.searches); n != 3 {
-		t.Errorf("%d questions for 1,234 requests", n)
+	if n := len(w.inquiries.searches); n != 3 || w.directory.asked != 1 || !slices.Equal(w.book.lives, []int{500, 500, 234}) {
+		t.Errorf("for 1,234 requests the core was asked %d times, the bank %d times, the book for %v", n, w.directory.asked, w.book.lives)
+	}
+}
+
+// TestServicesOfTheNewest: there is an end to what one list may cost, also of a core whose pages go round in circles.
+func TestServicesOfTheNewest(t *testing.T) {
+	w := newWorld(t)
+	for i := range 500 {
+		w.paid(fmt.Sprint("rq-", i), 1_00)
+	}
+	w.inquiries.circle = true
+	totals, err := w.Services(t.Context(), caller)
+	if want := []bank.ServiceTotal{{Service: moi.Describe("090-003"), Refundable: 50_000, Total: 50_000_00}}; err != nil || !slices.Equal(totals, want) {
+		t.Errorf("the totals are %+v, %v", totals, err)
+	}
+	if n := len(w.inquiries.searches); n != 100 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestPageCostsOneOfEach: a page of requests is one question to the bank, one to the core and one to the book.
+func TestPageCostsOneOfEach(t *testing.T) {
+	w := newWorld(t)
+	for i := range 250 {
+		w.paid(fmt.Sprint("rq-", i), 1_00)
+	}
+	seen, cursor := 0, ""
+	for page := 1; page == 1 || cursor != ""; page++ {
+		listed, next, err := w.Requests(t.Context(), caller, "090-003", bank.Page{Limit: 100, Cursor: cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.directory.asked != page || len(w.inquiries.searches) != page || len(w.book.lives) != page || w.book.lives[page-1] != len(listed) {
+			t.Errorf("after page %d the bank was asked %d times, the core %d times, the book for %v",
+				page, w.directory.asked, len(w.inquiries.searches), w.book.lives)
+		}
+		seen, cursor = seen+len(listed), next
+	}
+	if seen != 250 {
+		t.Errorf("%d requests", seen)
 	}
 }
 

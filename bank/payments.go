@@ -24,7 +24,8 @@ func (p *Path) Menu(ctx context.Context, c Caller) (Menu, error) {
 	return p.Terms().Menu, nil
 }
 
-// Services are step 6: the services of which the caller has requests in whatever state, ordered by code.
+// Services are step 6: the services of which the caller has requests in whatever state, ordered by code. Of somebody who has
+// more than 50,000 requests the newest 50,000 count; the others are in their services' lists all the same.
 func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	if err := p.Proved(ctx, c); err != nil {
 		return nil, err

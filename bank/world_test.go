@@ -56,10 +56,10 @@ func terms() bank.Terms {
 func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	t.Helper()
 	w := &world{t: t}
-	w.directory = directory{&w.trouble, map[string]bank.Customer{
+	w.directory = directory{trouble: &w.trouble, customers: map[string]bank.Customer{
 		"p01": customer(t, "p01", "1900000017", "555608000000001", "555608000000091"),
 		"p02": customer(t, "p02", "1900000025", "555608000000002"),
-	}, map[string]bank.Staff{
+	}, staff: map[string]bank.Staff{
 		"E100": {Employee: "E100", Branch: "101", Barred: []saudi.Party{person(t, "1900000074"), person(t, "1900000033")}},
 		"E101": {Employee: "E101", Branch: "101"},
 	}}

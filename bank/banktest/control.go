@@ -48,6 +48,20 @@ func (w *World) Forgive(user string) {
 	w.control(http.MethodPost, "/forgive", map[string]string{"user": user}, nil)
 }
 
+// Pay has a customer pay n iqama renewals of 163.00 more, until the next Reset, and returns their request ids in the order
+// in which they were paid.
+func (w *World) Pay(user string, n int) (requests []string) {
+	w.t.Helper()
+	var paid list[struct {
+		RequestID string `json:"request_id"`
+	}]
+	w.control(http.MethodPost, "/core/payments", map[string]any{"user": user, "count": n}, &paid)
+	for _, r := range paid.Items {
+		requests = append(requests, r.RequestID)
+	}
+	return requests
+}
+
 // tell hands a confirm's 202 to the referee, which sees no wire of a gateway elsewhere.
 func (w *World) tell(r *Response) {
 	w.t.Helper()

@@ -18,6 +18,10 @@ type options struct {
 // Crowd adds n customers, c00001 and so on, with three iqama renewals of 163.00 each.
 func Crowd(n int) Option { return func(o *options) { o.Crowd = n } }
 
+// Employer adds the customer "employer", who has paid n fees for their workers: most of them iqama renewals of 650.00, a
+// seventh of them used up.
+func Employer(n int) Option { return func(o *options) { o.Employer = n } }
+
 // Hostile makes the government core awkward of its own accord, in the way that the seed draws.
 func Hostile(seed uint64) Option {
 	return func(o *options) { o.Polite, o.Seed = false, seed }

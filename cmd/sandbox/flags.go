@@ -48,6 +48,7 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	flags.Uint64Var(&c.Seed, "seed", 1, "the `number` from which all that is random in the stand-ins is drawn")
 	flags.BoolVar(&c.Polite, "polite", false, "nothing goes wrong of its own accord; refunds settle within 2 s")
 	flags.IntVar(&c.Crowd, "crowd", 0, "this `many` more customers, c00001 and so on")
+	flags.IntVar(&c.Employer, "employer", 0, "one more customer, employer, who has paid this `many` fees for their workers")
 	flags.BoolVar(&c.walk, "walk", false, "walk the path of a refund once, then exit; as with -free-ports")
 	flags.BoolVar(&c.printJSON, "print-json", false, "print one line on stdout, {\"gateway\":\"http://…\",\"ops\":…,\"core\":…,\"bank\":…,\"control\":…},\n"+
 		"once everything answers; all else goes to stderr")

@@ -154,8 +154,8 @@ type Service struct {
 	Service         string `json:"service" pattern:"^[0-9]{3}-[0-9]{3}$" example:"090-003"`
 	Name            Text   `json:"name" doc:"Generic, without a request's variant."`
 	Sector          Text   `json:"sector"`
-	RefundableCount int    `json:"refundable_count"`
-	RefundableTotal Money  `json:"refundable_total"`
+	RefundableCount int    `json:"refundable_count" doc:"Of the caller's newest 50,000 requests."`
+	RefundableTotal Money  `json:"refundable_total" doc:"Of those."`
 }
 
 func serviceOf(t bank.ServiceTotal) Service {

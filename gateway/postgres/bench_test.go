@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 )
 
@@ -80,6 +82,58 @@ func report(b *testing.B, floor time.Duration) {
 	if floor > 0 {
 		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(floor), "times-floor")
 	}
+}
+
+// BenchmarkList is a page of a hundred refunds, far down in an employer's list of thousands, beside the only page of somebody
+// who has no more than that.
+func BenchmarkList(b *testing.B) {
+	s, _ := newStore(b)
+	const many, page = 3000, 100
+	crowd := make(chan gateway.Acceptance)
+	var accepting sync.WaitGroup
+	for range 8 {
+		accepting.Go(func() {
+			for a := range crowd {
+				if _, _, err := s.Accept(context.Background(), a); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for n := range many + page {
+		a := fixture(n)
+		a.At = start.Add(time.Duration(n) * time.Hour)
+		if a.Origin.Customer = "c-many"; n >= many {
+			a.Origin.Customer = "c-few"
+		}
+		crowd <- a
+	}
+	close(crowd)
+	accepting.Wait()
+	list := func(customer, cursor string) (next string) {
+		refunds, next, err := s.Refunds(b.Context(), customer, bank.Page{Limit: page, Cursor: cursor})
+		if err != nil || len(refunds) != page {
+			b.Fatal(len(refunds), err)
+		}
+		return next
+	}
+	var middle string
+	for range many / page / 2 {
+		middle = list("c-many", middle)
+	}
+	var floor time.Duration
+	b.Run("floor: the only page", func(b *testing.B) {
+		for b.Loop() {
+			list("c-few", "")
+		}
+		floor = b.Elapsed() / time.Duration(b.N)
+	})
+	b.Run("one in the middle", func(b *testing.B) {
+		for b.Loop() {
+			list("c-many", middle)
+		}
+		report(b, floor)
+	})
 }
 
 // BenchmarkMove is a claim's or an outcome's transaction.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/otp"
@@ -155,6 +157,33 @@ func TestRoundTrips(t *testing.T) {
 			return func() {
 				if _, err := s.Lookup(t.Context(), r.ID); err != nil {
 					t.Fatal(err)
+				}
+			}
+		}},
+		{"Refunds, a page of many", 1, func() func() {
+			for range 5 {
+				a := fresh()
+				a.Origin.Customer = "c-many"
+				accept(a)
+			}
+			_, next, err := s.Refunds(t.Context(), "c-many", bank.Page{Limit: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if page, _, err := s.Refunds(t.Context(), "c-many", bank.Page{Limit: 2, Cursor: next}); err != nil || len(page) != 2 {
+					t.Fatal(len(page), err)
+				}
+			}
+		}},
+		{"Live, of five hundred", 1, func() func() {
+			requests := []string{mustAccept(t, s, fresh()).Payment.RequestID}
+			for i := range 499 {
+				requests = append(requests, fmt.Sprint("RQ-", i))
+			}
+			return func() {
+				if live, err := s.Live(t.Context(), requests); err != nil || len(live) != 1 {
+					t.Fatal(live, err)
 				}
 			}
 		}},

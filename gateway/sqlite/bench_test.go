@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
 )
 
 // BenchmarkAccept is how long a confirm's transaction takes, alone and in a crowd, beside the least that one durable
@@ -46,6 +49,45 @@ func BenchmarkAccept(b *testing.B) {
 				}
 			}
 		})
+	})
+}
+
+// BenchmarkList is a page of a hundred refunds, far down in an employer's list of thousands, beside the only page of somebody
+// who has no more than that.
+func BenchmarkList(b *testing.B) {
+	s, _ := newStore(b)
+	const many, page = 3000, 100
+	for n := range many + page {
+		a := acceptance(n)
+		a.At = start.Add(time.Duration(n) * time.Hour)
+		if a.Origin.Customer = "c-many"; n >= many {
+			a.Origin.Customer = "c-few"
+		}
+		mustAccept(b, s, a)
+	}
+	list := func(customer, cursor string) (next string) {
+		refunds, next, err := s.Refunds(b.Context(), customer, bank.Page{Limit: page, Cursor: cursor})
+		if err != nil || len(refunds) != page {
+			b.Fatal(len(refunds), err)
+		}
+		return next
+	}
+	var middle string
+	for range many / page / 2 {
+		middle = list("c-many", middle)
+	}
+	var floor time.Duration
+	b.Run("floor: the only page", func(b *testing.B) {
+		for b.Loop() {
+			list("c-few", "")
+		}
+		floor = b.Elapsed() / time.Duration(b.N)
+	})
+	b.Run("one in the middle", func(b *testing.B) {
+		for b.Loop() {
+			list("c-many", middle)
+		}
+		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(floor), "times-floor")
 	})
 }
 

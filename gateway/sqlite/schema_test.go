@@ -314,10 +314,10 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		args  int
 	}{
 		selectDue:         {"COVERING INDEX refunds_queue", 3},
-		refundsOfCustomer: {"INDEX refunds_list", 4},
+		refundsOfCustomer: {"INDEX refunds_list (customer=? AND (created_at,id)<(?,?))", 4},
 		refundReferenceOf: {"INDEX refunds_reference", 2},
 		refundRequestOf:   {"INDEX refunds_live", 2},
-		selectLive:        {"INDEX refunds_live", 1},
+		selectLive:        {"INDEX refunds_live (request_id=?)", 1},
 		countDead:         {"INDEX refunds_dead", 1},
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},
 	} {

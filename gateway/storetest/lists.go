@@ -13,6 +13,7 @@ import (
 
 var listTests = map[string]func(*testing.T, Store){
 	"newest first, page by page":         pages,
+	"an employer's, page by page":        pagesOfMany,
 	"what is added meanwhile":            pagesWhileAdding,
 	"a cursor that wasn't given out":     badCursors,
 	"by reference":                       listByReference,
@@ -43,7 +44,7 @@ func fill(t *testing.T, s Store, n int) (ids []string) {
 	for i := range n {
 		at := start.Add(time.Duration(i/3) * time.Microsecond)
 		mine := with(acceptance(i), func(a *gateway.Acceptance) { a.At = at })
-		theirs := with(acceptance(1000+i), func(a *gateway.Acceptance) { a.At, a.Origin.Customer = at, stranger })
+		theirs := with(acceptance(10_000+i), func(a *gateway.Acceptance) { a.At, a.Origin.Customer = at, stranger })
 		all = append(all, mine, theirs)
 		ids = append(ids, mine.ID)
 	}
@@ -69,6 +70,23 @@ func pages(t *testing.T, s Store) {
 		}
 		same(t, fmt.Sprintf("pages of %d", limit), got, want)
 	}
+}
+
+// pagesOfMany: each refund once, although others are added on the way.
+func pagesOfMany(t *testing.T, s Store) {
+	want := fill(t, s, 450)
+	var got []string
+	cursor, n := "", 0
+	for page := 0; page == 0 || cursor != ""; page++ {
+		var ids []string
+		ids, cursor = list(t, s, bank.Page{Limit: 100, Cursor: cursor})
+		if got = append(got, ids...); len(ids) != 100 && cursor != "" {
+			t.Fatalf("page %d has %d refunds and isn't the last", page, len(ids))
+		}
+		n++
+		accept(t, s, with(acceptance(5000+page), func(a *gateway.Acceptance) { a.At = start.Add(time.Hour) }))
+	}
+	same(t, fmt.Sprintf("%d pages", n), got, want)
 }
 
 func pagesWhileAdding(t *testing.T, s Store) {

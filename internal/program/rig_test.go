@@ -39,7 +39,7 @@ import (
 
 // rig is a gateway on stores of its own, among the stand-ins of a sandbox, that tells everything there is to tell.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	world   *banktest.World // whose own gateway nobody calls
 	config  program.Config
 	store   *sqlite.Store
@@ -54,14 +54,16 @@ type rig struct {
 	wires        map[string]*wire // to core, bank and phone
 }
 
-// wire passes on what goes to a neighbour, and notes by the last word of its path in which trace each call came.
+// wire passes on what goes to a neighbour, and notes by the last word of its path in which trace each call came, and how
+// long the neighbour took over all of them.
 type wire struct {
-	url  string
-	mu   sync.Mutex
-	seen map[string][]string
+	url   string
+	mu    sync.Mutex
+	seen  map[string][]string
+	spent time.Duration
 }
 
-func newWire(t *testing.T, to string) *wire {
+func newWire(t testing.TB, to string) *wire {
 	t.Helper()
 	target, err := url.Parse(to)
 	if err != nil {
@@ -80,7 +82,13 @@ func newWire(t *testing.T, to string) *wire {
 			r.Out.Host = r.In.Host // which is signed
 		},
 	}
-	server := httptest.NewServer(proxy)
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		proxy.ServeHTTP(rw, r)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.spent += time.Since(began)
+	}))
 	t.Cleanup(func() { server.Close(); transport.CloseIdleConnections() })
 	w.url = server.URL
 	return w
@@ -91,6 +99,13 @@ func (w *wire) of(call string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.seen[call]...)
+}
+
+// took is how long the neighbour has taken, the way there and back included.
+func (w *wire) took() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.spent
 }
 
 // logbook is a log to be read while it is written.
@@ -116,10 +131,10 @@ type fixed bank.Terms
 
 func (f fixed) Terms() bank.Terms { return bank.Terms(f) }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB, how ...banktest.Option) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, world: banktest.Start(t), log: &logbook{}, redis: miniredis.RunT(t), spans: tracetest.NewSpanRecorder(),
+		t: t, world: banktest.Start(t, how...), log: &logbook{}, redis: miniredis.RunT(t), spans: tracetest.NewSpanRecorder(),
 	}
 	urls := r.world.URLs()
 	r.wires = map[string]*wire{"core": newWire(t, urls.Core), "bank": newWire(t, urls.Bank), "phone": newWire(t, urls.Control)}

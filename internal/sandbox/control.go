@@ -10,7 +10,6 @@ import (
 
 	"github.com/istirdad/istirdad/internal/saudi"
 
-	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/sandboxfault"
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
@@ -32,6 +31,7 @@ func (w *World) control() http.Handler {
 		"GET /core/truth":       func(*http.Request) (any, error) { return items(w.core.Truth()), nil },
 		"GET /referee":          func(r *http.Request) (any, error) { return w.Referee(r.Context()) },
 		"POST /referee/answers": w.hear,
+		"POST /core/payments":   w.pay,
 	} {
 		mux.HandleFunc(pattern, answering(handle))
 	}
@@ -191,13 +191,9 @@ func (w *World) people(*http.Request) (any, error) { return items(w.People()), n
 func (w *World) People() []Person {
 	of := map[string][]PersonRequest{}
 	for _, r := range w.core.Requests() {
-		shown := PersonRequest{
-			RequestID: r.ID, Service: r.Service, Amount: amount{money.Amount(r.Amount).String(), money.Currency},
-			Beneficiary: party{saudi.Kind(r.BeneficiaryKind), r.BeneficiaryNumber}, State: r.State,
-		}
-		of[r.PayerNumber] = append(of[r.PayerNumber], shown)
+		of[r.PayerNumber] = append(of[r.PayerNumber], shown(r))
 		if r.BeneficiaryNumber != r.PayerNumber {
-			of[r.BeneficiaryNumber] = append(of[r.BeneficiaryNumber], shown)
+			of[r.BeneficiaryNumber] = append(of[r.BeneficiaryNumber], shown(r))
 		}
 	}
 	people := make([]Person, 0, len(w.seed.People))

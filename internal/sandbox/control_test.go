@@ -249,3 +249,39 @@ func TestTruthAndHistory(t *testing.T) {
 		t.Errorf("nobody's reference has a history: %+v", got)
 	}
 }
+
+// TestPayments: whoever has asked everything back can have somebody pay again, until the next reset.
+func TestPayments(t *testing.T) {
+	t.Parallel()
+	w := banktest.Start(t)
+	if got := w.Pay("p03", 2); !slices.Equal(got, []string{"rq-p03-2", "rq-p03-3"}) {
+		t.Fatalf("paid %v", got)
+	}
+	w.Pay("p05", 1) // rq-p05-1 is what p06 paid
+	c := w.Customer("p03")
+	c.Prove()
+	preview := c.Preview("rq-p03-3")
+	c.Confirm(preview.RefundID).Want(202)
+	c.Await(preview.RefundID, "credited")
+	states := map[string]string{}
+	for _, r := range c.Requests() {
+		states[r.RequestID] = r.State
+	}
+	if len(states) != 3 || states["rq-p03-1"] != "available" || states["rq-p03-2"] != "available" || states["rq-p03-3"] != "refunded" {
+		t.Errorf("p03's requests are %v", states)
+	}
+	if requests := w.Customer("p05").Requests(); len(requests) != 2 {
+		t.Errorf("p05's requests are %+v", requests)
+	}
+	w.Exact()
+	for body, status := range map[string]int{
+		`{"user":"nobody","count":1}`: 404, `{"user":"t01","count":1}`: 404,
+		`{"user":"p03","count":0}`: 400, `{"user":"p03","count":1001}`: 400, `{"user":"p03","n":1}`: 400,
+	} {
+		control(t, w, http.MethodPost, "/core/payments", body, status)
+	}
+	w.Reset()
+	if requests := w.Customer("p03").Requests(); len(requests) != 1 {
+		t.Errorf("after a reset p03's requests are %+v", requests)
+	}
+}

@@ -33,6 +33,9 @@ type Options struct {
 	Polite bool   // no random faults; refunds settle within 2 s
 	Crowd  int    // more customers
 
+	// Employer is how many fees the customer "employer" has paid for their workers; 0: there is no such customer.
+	Employer int
+
 	Log *slog.Logger // of the gateway; nil: silent
 
 	passing bool // Dir goes when the world does
@@ -47,6 +50,8 @@ func (o Options) check() (Options, error) {
 	switch {
 	case o.Crowd < 0 || o.Crowd > sandboxseed.MaxCrowd:
 		return o, fmt.Errorf("a crowd is of 0 to %d customers", sandboxseed.MaxCrowd)
+	case o.Employer < 0 || o.Employer > sandboxseed.MaxEmployer:
+		return o, fmt.Errorf("an employer has paid 0 to %d fees", sandboxseed.MaxEmployer)
 	case o.GatewayOff && (o.DatabaseURL == "" || o.RedisURL == ""):
 		return o, errors.New("without a gateway of its own the sandbox needs to know the database and the Redis of yours: " +
 			"reset, forgive and the referee work on them")

@@ -82,6 +82,7 @@ type request struct {
 	Name        words
 	Beneficiary struct{ Kind, Number string }
 	Amount      banktest.Money
+	PaidAt      time.Time `json:"paid_at"`
 	Refundable  bool
 	Reason      *string
 	ReasonText  *words                 `json:"reason_text"`

@@ -47,6 +47,7 @@ type World struct {
 	resident *resident                                        // nil: the gateways are elsewhere
 
 	running sync.Mutex // held by whoever starts or stops the dispatcher
+	paying  sync.Mutex // held by whoever has somebody pay
 
 	closers []func() // undo Start, run backwards
 }
@@ -151,6 +152,7 @@ func (w *World) standIns(o Options, books string) (err error) {
 		return err
 	}
 	w.seed = sandboxseed.New(o.Crowd, began)
+	w.seed.AddEmployer(o.Employer, began)
 	w.board = sandboxfault.NewBoard(o.Seed)
 	users := map[string]string{}
 	for _, p := range w.seed.People {

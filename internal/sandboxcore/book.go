@@ -108,6 +108,7 @@ type book struct {
 	seeds   []sandboxseed.Request
 
 	mu       sync.Mutex
+	paid     []sandboxseed.Request // since the seed
 	requests map[string]*request
 	byParty  map[party][]*request // as payer or beneficiary, newest paid first
 	refunds  map[string]*refund
@@ -140,21 +141,44 @@ func (b *book) replant() {
 	b.refunds = make(map[string]*refund)
 	b.payers = make(map[party]int)
 	b.events = make(map[string]event)
-	b.accepted, b.changes, b.counter = nil, nil, 0
+	b.accepted, b.changes, b.paid, b.counter = nil, nil, nil, 0
 	for _, seed := range b.seeds {
-		r := newRequest(seed)
-		b.requests[r.ID] = r
-		b.byParty[r.payer] = append(b.byParty[r.payer], r)
-		if r.beneficiary != r.payer {
-			b.byParty[r.beneficiary] = append(b.byParty[r.beneficiary], r)
-		}
-		if r.state == sandboxseed.StateRefunding || r.state == sandboxseed.StateRefunded {
-			b.holdForPortal(r)
-		}
+		b.plant(seed)
 	}
 	for _, rs := range b.byParty {
 		slices.SortFunc(rs, newestFirst)
 	}
+}
+
+// plant enters a request and returns the lists at whose ends it now is, to be
+// sorted.
+func (b *book) plant(seed sandboxseed.Request) (lists [][]*request) {
+	r := newRequest(seed)
+	b.requests[r.ID] = r
+	parties := []party{r.payer}
+	if r.beneficiary != r.payer {
+		parties = append(parties, r.beneficiary)
+	}
+	for _, p := range parties {
+		b.byParty[p] = append(b.byParty[p], r)
+		lists = append(lists, b.byParty[p])
+	}
+	if r.state == sandboxseed.StateRefunding || r.state == sandboxseed.StateRefunded {
+		b.holdForPortal(r)
+	}
+	return lists
+}
+
+// pay enters fees that were paid since the seed.
+func (b *book) pay(fees []sandboxseed.Request) error {
+	b.mu.Lock()
+	for _, fee := range fees {
+		if b.requests[fee.ID] == nil {
+			b.write(record{Op: opPay, At: b.now(), Paid: &fee})
+		}
+	}
+	b.mu.Unlock()
+	return b.durable()
 }
 
 func newRequest(seed sandboxseed.Request) *request {
@@ -237,7 +261,7 @@ func (b *book) truth() []Effect {
 func (b *book) current() []sandboxseed.Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	requests := slices.Clone(b.seeds)
+	requests := slices.Concat(b.seeds, b.paid)
 	for i := range requests {
 		requests[i].State = b.requests[requests[i].ID].state
 	}

@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
 
 func TestBalances(t *testing.T) {
@@ -145,6 +148,53 @@ func TestSearchPages(t *testing.T) {
 		}
 		if want := []string{"rq-p09-3", "rq-p09-2", "rq-p09-1"}; !slices.Equal(got, want) || ask["cursor"] != nil {
 			t.Errorf("pages %v, then cursor %v", got, ask["cursor"])
+		}
+	})
+}
+
+// pay has p08 pay their n-th fee, seconds after the seed was made.
+func (w *world) pay(n int) {
+	w.t.Helper()
+	people := sandboxseed.New(0, start).People
+	p08 := people[slices.IndexFunc(people, func(p sandboxseed.Person) bool { return p.User == "p08" })]
+	for range 2 { // twice is once
+		if err := w.core.Pay(sandboxseed.Payment(p08, n, start.Add(time.Duration(n)*time.Second))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// TestAPaymentIsTheNewest: what is paid now stands before all that was paid before and behind no cursor that was given
+// out. It can be asked back, until the book is put back to its seed.
+func TestAPaymentIsTheNewest(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		search := func(cursor any) (ids string, next any) {
+			fields := w.call(http.MethodPost, "/requests/search", map[string]any{
+				"identifier": party{"iqama", "2900000064"}, "limit": 1, "cursor": cursor,
+			}).json(t, http.StatusOK)
+			for _, item := range fields["items"].([]any) {
+				ids += item.(map[string]any)["request_id"].(string)
+			}
+			return ids, fields["next_cursor"]
+		}
+		w.pay(2)
+		first, next := search("")
+		w.pay(3)
+		second, end := search(next)
+		if first != "rq-p08-2" || second != "rq-p08-1" || end != nil {
+			t.Errorf("paged through %s, %s, %v", first, second, end)
+		}
+		if newest, _ := search(""); newest != "rq-p08-3" {
+			t.Errorf("the newest is %s", newest)
+		}
+		if _, err := w.core.RefundOnPortal("rq-p08-3", "2900000064"); err != nil || w.released("rq-p08-3") != 1 {
+			t.Errorf("asked back: %v, released %d times", err, w.released("rq-p08-3"))
+		}
+		if err := w.core.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		if all, next := search(""); all != "rq-p08-1" || next != nil {
+			t.Errorf("after a reset: %s, %v", all, next)
 		}
 	})
 }

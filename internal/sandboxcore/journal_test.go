@@ -51,6 +51,7 @@ func (w *world) fill() {
 	}
 	w.submit(reference(4), "rq-p09-1") // refused: on the portal
 	w.submit(reference(5), "rq-p08-1") // pending
+	w.pay(2)
 }
 
 func TestAKillLosesNothingThatWasAnswered(t *testing.T) {

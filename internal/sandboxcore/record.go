@@ -1,6 +1,7 @@
 package sandboxcore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxseed"
@@ -14,6 +15,7 @@ const (
 	opReturn    = "return"    // a refunded one is taken back
 	opPortal    = "portal"    // a refund on the portal, refunded at once
 	opDelivered = "delivered" // a callback was answered, or nobody waits for it
+	opPay       = "pay"       // somebody pays one more fee
 	opReset     = "reset"     // all of it is forgotten
 )
 
@@ -24,6 +26,8 @@ type record struct {
 
 	Refund *submission `json:"refund,omitempty"` // of accept, refuse and portal
 	Of     string      `json:"of,omitempty"`     // the reference, of settle and return
+
+	Paid *sandboxseed.Request `json:"paid,omitempty"` // of pay
 
 	Bank     string     `json:"bank,omitempty"`
 	CoreRef  string     `json:"core_reference,omitempty"`
@@ -47,6 +51,8 @@ func (rec record) sound() bool {
 		return rec.Refund != nil && rec.Code != ""
 	case opSettle:
 		return rec.State == stateRefunded || rec.State == stateRejected
+	case opPay:
+		return rec.Paid != nil
 	case opReturn, opDelivered, opReset:
 		return true
 	}
@@ -77,6 +83,14 @@ func (b *book) apply(rec record) {
 		}
 	case opDelivered:
 		delete(b.events, rec.EventID)
+	case opPay:
+		if b.requests[rec.Paid.ID] != nil { // by a larger seed than when it was paid
+			return
+		}
+		b.paid = append(b.paid, *rec.Paid)
+		for _, list := range b.plant(*rec.Paid) {
+			slices.SortFunc(list, newestFirst)
+		}
 	}
 }
 

@@ -194,8 +194,17 @@ func (c *Core) History(reference string) []Call { return c.history.list(referenc
 // as the book has it: what a referee measures everybody else's story by.
 func (c *Core) Truth() []Effect { return c.book.truth() }
 
-// Requests returns the seed's requests with their state of now. Refundable and
-// Reason are the seed's.
+// Pay enters fees that somebody paid since the seed, until the next Reset. One
+// whose ID is known already is left alone.
+func (c *Core) Pay(fees ...sandboxseed.Request) error {
+	if err := c.book.pay(fees); err != nil {
+		return fmt.Errorf("sandboxcore: pay: %w", err)
+	}
+	return nil
+}
+
+// Requests returns the seed's requests, and those paid since, with their state
+// of now. Refundable and Reason are the seed's.
 func (c *Core) Requests() []sandboxseed.Request { return c.book.current() }
 
 // Close ends the background work, lets hung calls go and closes the journal.

@@ -267,6 +267,46 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+func TestEmployer(t *testing.T) {
+	w := sandboxseed.New(0, now)
+	people, requests := len(w.People), len(w.Requests)
+	w.AddEmployer(0, now)
+	if len(w.People) != people || len(w.Requests) != requests {
+		t.Error("an employer of nobody is there all the same")
+	}
+	w.AddEmployer(1000, now)
+	p := person(t, w, sandboxseed.Employer)
+	checkParty(t, p.User, p.IDKind, p.IDNumber)
+	if p.Role != sandboxseed.RoleCustomer || len(w.People) != people+1 || len(p.Accounts) != 1 {
+		t.Errorf("the employer is %+v", p)
+	}
+	ids, consumed, services := map[string]bool{}, 0, map[string]int{}
+	for _, r := range w.Requests[requests:] {
+		checkRequest(t, r)
+		if ids[r.ID] = true; r.PayerNumber != p.IDNumber || r.BeneficiaryNumber == p.IDNumber || r.PaidFromIBAN != p.Accounts[0].IBAN {
+			t.Fatalf("the employer paid %+v", r)
+		}
+		services[r.Service]++
+		if r.State == sandboxseed.StateConsumed {
+			consumed++
+		}
+	}
+	if len(ids) != 1000 || consumed != 142 || services["090-003"] != 500 || len(services) != 5 {
+		t.Errorf("%d fees, %d of them used up, of %v", len(ids), consumed, services)
+	}
+	// The oldest is the first, as with everybody.
+	if first, last := w.Requests[len(w.Requests)-1], w.Requests[requests]; first.ID != "rq-employer-1" || !first.PaidAt.Before(last.PaidAt) {
+		t.Errorf("the first fee is %s, of %v, the last %s", first.ID, first.PaidAt, last.ID)
+	}
+	known := map[string]bool{}
+	for _, other := range w.People {
+		if known[other.Mobile] && other.Mobile != "" || known[other.IDNumber] && other.Role == sandboxseed.RoleCustomer {
+			t.Errorf("%s shares a number", other.User)
+		}
+		known[other.Mobile], known[other.IDNumber] = true, true
+	}
+}
+
 func TestSameWorldEveryTime(t *testing.T) {
 	a, b := sandboxseed.New(5, now), sandboxseed.New(5, now.Add(time.Hour))
 	for i := range b.Requests {

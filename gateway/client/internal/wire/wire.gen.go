@@ -897,8 +897,12 @@ type ResendInputBody = map[string]interface{}
 // Service defines model for Service.
 type Service struct {
 	// Name Generic, without a request's variant.
-	Name            Text  `json:"name"`
+	Name Text `json:"name"`
+
+	// RefundableCount Of the caller's newest 50,000 requests.
 	RefundableCount int64 `json:"refundable_count"`
+
+	// RefundableTotal Of those.
 	RefundableTotal Money `json:"refundable_total"`
 	Sector          Text  `json:"sector"`
 

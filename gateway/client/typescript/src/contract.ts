@@ -626,8 +626,12 @@ export interface components {
         Service: {
             /** @description Generic, without a request's variant. */
             name: components["schemas"]["Text"];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of the caller's newest 50,000 requests.
+             */
             refundable_count: number;
+            /** @description Of those. */
             refundable_total: components["schemas"]["Money"];
             sector: components["schemas"]["Text"];
             /** @example 090-003 */
