@@ -180,15 +180,18 @@ func (n *newcomer) write(name, content string) {
 	}
 }
 
-// run runs a command. The modules that the tree needs were fetched for it to be tested, so the newcomer shares its module
-// cache and asks nobody else; only where something is missing there, whom this machine asks usually.
+// run runs a command. The modules that the tree needs were fetched for it to be tested, so a newcomer who shares its module
+// cache asks nobody else; only where something is missing there, whom this machine asks usually.
 func (n *newcomer) run(command string) string {
 	n.t.Helper()
-	proxy := "file://" + n.release.proxy
-	said, err := n.try(command, proxy)
-	if err != nil && strings.HasPrefix(command, "go get ") {
-		n.t.Logf("from the module cache alone: %s", said)
-		said, err = n.try(command, proxy+","+goenv(n.t, "GOPROXY"))
+	ours := "file://" + n.release.proxy
+	everybody := ours + "," + goenv(n.t, "GOPROXY")
+	if n.caches != nil {
+		ours = everybody
+	}
+	said, err := n.try(command, ours)
+	if err != nil && ours != everybody && strings.HasPrefix(command, "go get ") {
+		said, err = n.try(command, everybody)
 	}
 	if err != nil {
 		n.t.Fatalf("%s: %v\n%s", command, err, said)

@@ -40,7 +40,7 @@ type Request struct {
 	Service     string `json:"service"`
 	Amount      Money  `json:"amount"`
 	Beneficiary Party  `json:"beneficiary"`
-	State       string `json:"state"` // available, consumed, pending or refunded
+	State       string `json:"state"` // available, consumed, refunding or refunded
 }
 
 // Party is whom a request is for.

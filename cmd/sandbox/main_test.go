@@ -8,6 +8,8 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -57,6 +59,20 @@ func TestPrintJSON(t *testing.T) {
 			t.Errorf("%s is at %q", name, address)
 		}
 	}
+	for address, status := range map[string]int{
+		w.urls.Gateway + "/v1/profile": 401, w.urls.Ops + "/healthz": 200, w.urls.Core + "/core/v1/refunds": 401,
+		w.urls.Bank + "/.well-known/openid-configuration": 200, w.urls.Control + "/referee": 200,
+	} {
+		answer, err := http.Get(address)
+		if err != nil {
+			t.Errorf("told, and not there: %v", err)
+			continue
+		}
+		answer.Body.Close()
+		if answer.StatusCode != status {
+			t.Errorf("%s answers %s", address, answer.Status)
+		}
+	}
 	if rest := w.stop(); rest != "" {
 		t.Errorf("stdout has more than one line: %q", rest)
 	}
@@ -65,6 +81,32 @@ func TestPrintJSON(t *testing.T) {
 		if !strings.Contains(said, want) {
 			t.Errorf("stderr doesn't say %q:\n%s", want, said)
 		}
+	}
+}
+
+// TestPrintJSONAlone: whatever else is asked for, the line is all that stdout gets; and nothing, when there is no world.
+func TestPrintJSONAlone(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), []string{"-walk", "-polite", "-print-json", "-v"}, &stdout, &stderr); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	var at map[string]string
+	if err := json.Unmarshal(stdout.Bytes(), &at); err != nil || strings.Count(stdout.String(), "\n") != 1 || len(at) != 5 {
+		t.Errorf("stdout is %q: %v", stdout.String(), err)
+	}
+	if said := stderr.String(); !strings.Contains(said, "credited") || !strings.Contains(said, `{"time":`) {
+		t.Errorf("the walk and the log are missing from stderr:\n%s", said)
+	}
+
+	stdout.Reset()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	err = run(t.Context(), []string{"-free-ports", "-print-json", "-bank", taken.Addr().String()}, &stdout, io.Discard)
+	if err == nil || stdout.Len() > 0 {
+		t.Errorf("at an address that is taken it says %v, and %q on stdout", err, stdout.String())
 	}
 }
 

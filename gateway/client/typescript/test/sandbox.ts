@@ -42,8 +42,7 @@ export class Sandbox {
     this.#folder = mkdtempSync(join(tmpdir(), "istirdad-client-"));
     const program = join(this.#folder, "sandbox");
     execFileSync("go", ["build", "-o", program, "./cmd/sandbox"], { cwd: top, stdio: ["ignore", "inherit", "inherit"] });
-    const free = ["-gateway", "-ops", "-core", "-bank", "-control"].flatMap((flag) => [flag, "127.0.0.1:0"]);
-    this.#process = spawn(program, ["-polite", "-print-json", ...free], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn(program, ["-polite", "-free-ports", "-print-json"], { stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     this.#process.stderr!.on("data", (chunk: Buffer) => (said += chunk.toString()));
     for await (const line of createInterface(this.#process.stdout!)) {
