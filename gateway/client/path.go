@@ -124,10 +124,14 @@ func (r *RefundOrPreview) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*r = RefundOrPreview{}
-	if which.Status == Previewed {
+	switch which.Status {
+	case "":
+		return errors.New("neither a refund nor a preview")
+	case Previewed:
 		return json.Unmarshal(b, &r.Preview)
+	default:
+		return json.Unmarshal(b, &r.Refund)
 	}
-	return json.Unmarshal(b, &r.Refund)
 }
 
 // Refund is what became of a preview.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,8 +70,9 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	for name, value := range next.header {
 		header.Set(name, value)
 	}
+	body := io.NopCloser(strings.NewReader(next.body))
 	return &http.Response{
-		StatusCode: next.status, Header: header, Body: io.NopCloser(strings.NewReader(next.body)), Request: r,
+		StatusCode: next.status, Header: header, Body: body, Request: r,
 		ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
 }
@@ -154,6 +156,15 @@ var calls = []struct {
 		return nil
 	}},
 	{"cancel", true, done, func(ctx context.Context, c *client.Client) error { return c.Cancel(ctx, "f-1") }},
+	{"assist", false, reply{status: 201, body: `{"assisted_session_id":"as-1"}`}, func(ctx context.Context, c *client.Client) error {
+		_, err := c.Assist(ctx, client.Attendance{IDNumber: idNo, DocumentSeen: true})
+		return err
+	}},
+	{"verify at the counter", false, reply{status: 200, body: `{"verified":true}`}, func(ctx context.Context, c *client.Client) error {
+		_, err := c.VerifyAssisted(ctx, "as-1", code)
+		return err
+	}},
+	{"end at the counter", true, done, func(ctx context.Context, c *client.Client) error { return c.EndAssisted(ctx, "as-1") }},
 }
 
 // TestRepeated: what may be sent again is, with the same key and body, and what may not isn't.
@@ -299,6 +310,12 @@ func TestGoneAlready(t *testing.T) {
 			})
 		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		c := (&gateway{replies: []reply{broken, gone}}).client(t)
+		if err := c.EndAssisted(t.Context(), "as-1"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestPreviewInProgress: the first attempt of a preview may still be running when the second arrives.
@@ -378,6 +395,9 @@ func TestSecrets(t *testing.T) {
 	given := []string{token, code, idNo, iban, "eyJ"}
 	var said bytes.Buffer
 	ask := client.Ask{RequestID: "rq-1", AccountNumber: iban, IDNumber: idNo}
+	who := client.Attendance{IDNumber: idNo, IdentityCheck: &client.IdentityCheck{Note: iban}}
+	fmt.Fprintf(&said, "%v %+v %#v %v %+v %#v\n", ask, ask, ask, who, who, who)
+	slog.New(slog.NewJSONHandler(&said, nil)).Info("asked", "ask", ask, "who", who)
 	for _, answer := range []reply{broken, tryAgain, problem(422, "code_wrong"), {status: 502}, {status: 200, body: "{"}} {
 		for _, tt := range calls {
 			g := &gateway{replies: []reply{answer}}
@@ -386,7 +406,7 @@ func TestSecrets(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(g.asked[0].header), token) {
 				t.Fatalf("%s: no token was sent", tt.name)
 			}
-			fmt.Fprintf(&said, "%v %+v %#v %v %+v %#v %v %+v %#v\n", err, err, err, c, c, c, ask, ask, ask)
+			fmt.Fprintf(&said, "%v %+v %#v %v %+v %#v\n", err, err, err, c, c, c)
 			for _, a := range g.asked {
 				said.WriteString(a.call) // a URL is logged by everybody on the way
 			}
@@ -401,8 +421,8 @@ func TestSecrets(t *testing.T) {
 
 // TestHeaders: what every request says.
 func TestHeaders(t *testing.T) {
-	g := &gateway{replies: []reply{profile, profile}}
-	for _, c := range []*client.Client{g.client(t), g.client(t, client.English())} {
+	g := &gateway{replies: []reply{profile, profile, profile}}
+	for _, c := range []*client.Client{g.client(t), g.client(t, client.English()), g.client(t).Assisted("as-1")} {
 		if _, err := c.Profile(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -411,6 +431,9 @@ func TestHeaders(t *testing.T) {
 	if first.call != "GET /refunds/v1/profile" || first.header.Get("Authorization") != "Bearer "+token ||
 		first.header.Get("Accept-Language") != "ar" || second.header.Get("Accept-Language") != "en" {
 		t.Errorf("asked %+v, then %+v", first, second)
+	}
+	if first.header.Get("Assisted-Session") != "" || g.asked[2].header.Get("Assisted-Session") != "as-1" {
+		t.Errorf("asked %+v, and at the counter %+v", first, g.asked[2])
 	}
 }
 

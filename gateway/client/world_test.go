@@ -261,3 +261,46 @@ func TestOneForMany(t *testing.T) {
 		t.Errorf("the referee says %+v", v)
 	}
 }
+
+// TestCounter: a teller walks the path with a customer, from the document to the confirm.
+func TestCounter(t *testing.T) {
+	w := banktest.Start(t)
+	ctx := t.Context()
+	teller, err := client.New(w.URLs().Gateway, client.Token(w.Teller("t01").Token()), client.English())
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := w.Customer("p01")
+	if _, err := teller.Assist(ctx, client.Attendance{IDNumber: person.IDNumber()}); !errors.Is(err, client.ErrMalformedRequest) {
+		t.Errorf("nobody saw the document: %v", err)
+	}
+	begun, err := teller.Assist(ctx, client.Attendance{IDNumber: person.IDNumber(), DocumentSeen: true})
+	if err != nil || begun.Customer.Name.EN == "" || len(begun.Overview) == 0 || begun.Challenge == nil {
+		t.Fatalf("%+v, %v", begun, err)
+	}
+	c := teller.Assisted(begun.AssistedSessionID)
+	if _, err := c.Profile(ctx); !errors.Is(err, client.ErrStepUpRequired) {
+		t.Errorf("before the code: %v", err)
+	}
+	if proof, err := teller.VerifyAssisted(ctx, begun.AssistedSessionID, person.Code()); err != nil || !proof.Verified {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+	profile, err := c.Profile(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p01-1", AccountNumber: profile.Accounts[0].AccountID, IDNumber: person.IDNumber()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Confirm(ctx, preview.RefundID); err != nil {
+		t.Fatal(err)
+	}
+	if err := teller.EndAssisted(ctx, begun.AssistedSessionID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Profile(ctx); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("after the customer left: %v", err)
+	}
+	w.Exact()
+}

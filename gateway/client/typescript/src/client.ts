@@ -4,7 +4,7 @@ import type { paths } from "./contract.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
-  Ask, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+  Ask, AssistedSession, Attendance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
 } from "./types.js";
 
 export interface Options {
@@ -23,6 +23,8 @@ export interface Options {
   timeout?: number;
   /** The first pause between two attempts, in milliseconds; 200 unless given. It doubles, and Retry-After comes before it. */
   pause?: number;
+  /** The session at the counter in whose name all calls are made, with a teller's token: see `assisted`. */
+  assistedSession?: string;
   /** Instead of the platform's own. */
   fetch?: typeof globalThis.fetch;
 }
@@ -170,6 +172,32 @@ export class Client {
     await this.#end("not_found", call, (init) => this.#api.DELETE("/v1/refunds/{refund_id}", { ...init, params }));
   }
 
+  /**
+   * Begins to serve a customer, under a teller's token. A code goes out to the customer's phone, which they type on the
+   * keypad that is turned to them; the teller never sees it. `identity_check` is for who can't be sent one.
+   */
+  async assist(attendance: Attendance, call: Call = {}): Promise<AssistedSession> {
+    return (await this.#once(call, (init) => this.#api.POST("/v1/assisted-sessions", { ...init, body: attendance }))).data;
+  }
+
+  /** Enters the code of an assisted session, as the customer typed it. */
+  async verifyAssisted(assistedSessionId: string, code: string, call: Call = {}): Promise<Proof> {
+    const params = { path: { assisted_session_id: assistedSessionId } };
+    const body = { code };
+    return (await this.#once(call, (init) => this.#api.POST("/v1/assisted-sessions/{assisted_session_id}/verify", { ...init, params, body }))).data;
+  }
+
+  /** Walks the path for the customer of an assisted session, once that is verified, with the same teller's token. */
+  assisted(assistedSessionId: string): Client {
+    return new Client({ ...this.#options, assistedSession: assistedSessionId });
+  }
+
+  /** For when the customer leaves. */
+  async endAssisted(assistedSessionId: string, call: Call = {}): Promise<void> {
+    const params = { path: { assisted_session_id: assistedSessionId } };
+    await this.#end("not_found", call, (init) => this.#api.DELETE("/v1/assisted-sessions/{assisted_session_id}", { ...init, params }));
+  }
+
   #once<T>(call: Call, send: (init: Init) => Promise<Given<T>>): Promise<Answer<T>> {
     return once(this.#manner, call.signal, async (signal) => send(await this.#init(signal)));
   }
@@ -190,7 +218,7 @@ export class Client {
 
   /** What every request has. */
   async #init(signal: AbortSignal): Promise<Init> {
-    const { token, language = "ar" } = this.#options;
+    const { token, language = "ar", assistedSession } = this.#options;
     let value: string;
     try {
       value = typeof token === "string" ? token : await token();
@@ -201,7 +229,9 @@ export class Client {
       // fetch would say so, too, and repeat the token.
       throw new NotSent("no token", { cause: new TypeError("the token has characters that no header may have") });
     }
-    return { signal, headers: { Authorization: `Bearer ${value}`, "Accept-Language": language } };
+    const headers: Record<string, string> = { Authorization: `Bearer ${value}`, "Accept-Language": language };
+    if (assistedSession !== undefined) headers["Assisted-Session"] = assistedSession;
+    return { signal, headers };
   }
 }
 

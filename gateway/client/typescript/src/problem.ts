@@ -48,6 +48,16 @@ export class NoAnswer extends Error {
   }
 }
 
+/** An answer came that isn't what the contract says. */
+export class BadAnswer extends Error {
+  override readonly name = "BadAnswer";
+
+  /** @internal */
+  constructor(what: string) {
+    super(`the answer isn't what the contract says: ${what}`);
+  }
+}
+
 /** Whether an error is the gateway's refusal with one of these codes. */
 export function refusedWith<C extends Code>(error: unknown, ...codes: C[]): error is Problem & { readonly code: C } {
   return error instanceof Problem && (codes as string[]).includes(error.code);

@@ -1,4 +1,4 @@
-import { NoAnswer, Problem } from "./problem.js";
+import { BadAnswer, NoAnswer, Problem } from "./problem.js";
 
 /** Milliseconds. */
 const pauseMost = 5_000; // between attempts, unless Retry-After asks for more
@@ -62,7 +62,7 @@ export async function again<T>(
 }
 
 /** How long to wait at least, in milliseconds, before an attempt that may fare better; undefined when none will. */
-function worthRepeating(error: unknown): number | undefined {
+export function worthRepeating(error: unknown): number | undefined {
   if (error instanceof NoAnswer) return 0;
   if (!(error instanceof Problem)) return undefined;
   const asked = (error.retryAfter ?? 0) * 1000;
@@ -120,8 +120,9 @@ async function within<T>(milliseconds: number, signal: AbortSignal | undefined, 
 /** What a call that threw is told as: the caller's own abort as it is, what can't be read as that, all else as no answer. */
 export function failure(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
+  if (error instanceof Problem || error instanceof BadAnswer) return error;
   if (error instanceof NotSent) return error.cause;
-  if (error instanceof SyntaxError) return new TypeError("the answer isn't what the contract says");
+  if (error instanceof SyntaxError) return new BadAnswer("it isn't JSON"); // whose own words would repeat the answer
   return new NoAnswer(error);
 }
 

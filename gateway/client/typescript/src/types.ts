@@ -41,6 +41,12 @@ export type RefundItem = Schemas["RefundItem"];
 export type Step = Schemas["Step"];
 /** How far a refund is, as customers are told. */
 export type Status = Refund["status"];
+/** What a teller enters of the customer before them. */
+export type Attendance = Schemas["AssistInputBody"];
+/** A customer at the counter: fifteen minutes without a call, thirty in all. */
+export type AssistedSession = Schemas["AssistedSession"];
+/** Whether one paid request can come back, told before the customer has proved that they are there. */
+export type Outlook = Schemas["Outlook"];
 
 /** Why the gateway refused. A newer gateway may have more of them. */
 export type Code = Schemas["Problem"]["code"];

@@ -12,14 +12,6 @@ async function prove(client: Client, code: () => Promise<string>): Promise<void>
   assert.equal((await client.verify(challenge.challenge_id, await code())).verified, true);
 }
 
-async function settled(client: Client, refundId: string): Promise<string> {
-  for (;;) {
-    const { status } = await client.refund(refundId);
-    if (status !== "processing") return status;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 test("the whole way, from a profile that asks for a code to the money", async () => {
   const { client, person, code } = await world.signIn("p03");
   const first = await refusal(client.profile());
@@ -46,7 +38,6 @@ test("the whole way, from a profile that asks for a code to the money", async ()
   const ask = { request_id: found.request_id, account_number: found.paid_from.account_id, id_number: person.id_number };
   const preview = await client.preview(ask);
   assert.deepEqual([preview.status, preview.confirm_requires, preview.replayed], ["preview", "none", false]);
-  assert.equal((await client.refund(preview.refund_id)).status, "preview");
   const accepted = await client.confirm(preview.refund_id);
   assert.equal(accepted.replayed, false);
   const repeated = await client.confirm(preview.refund_id);
@@ -54,7 +45,9 @@ test("the whole way, from a profile that asks for a code to the money", async ()
   const exists = await refusal(client.preview(ask));
   assert.ok(exists instanceof Problem && exists.code === "refund_exists" && exists.links.refund === `/v1/refunds/${preview.refund_id}`);
 
-  assert.equal(await settled(client, preview.refund_id), "completed");
+  let status;
+  while ((status = (await client.refund(preview.refund_id)).status) === "processing") await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(status, "completed");
   for await (const refund of client.refunds()) assert.equal(refund.reference, accepted.reference);
   assert.equal((await client.findRefund(accepted.reference))?.refund_id, preview.refund_id);
   assert.equal(await client.findRefund("RF0000000000000000"), undefined);
@@ -90,4 +83,19 @@ test("the bank's systems fail now and then, and the path goes on all the same", 
   const late = client.profile();
   await world.control("DELETE", "/faults");
   assert.equal((await late).id.kind, "iqama");
+});
+
+test("a teller walks the path with a customer", async () => {
+  const teller = (await world.signIn("t02")).client;
+  const { person, code } = await world.signIn("p14");
+  const begun = await teller.assist({ id_number: person.id_number, document_seen: true });
+  assert.ok(begun.challenge && begun.overview.length > 0);
+  const client = teller.assisted(begun.assisted_session_id);
+  assert.ok(refusedWith(await refusal(client.profile()), "step_up_required"));
+  await teller.verifyAssisted(begun.assisted_session_id, await code());
+  const account_number = (await client.profile()).accounts[0]!.account_id;
+  const preview = await client.preview({ request_id: "rq-p14-1", account_number, id_number: person.id_number });
+  assert.equal((await client.confirm(preview.refund_id)).status, "processing");
+  await teller.endAssisted(begun.assisted_session_id);
+  assert.ok(refusedWith(await refusal(client.profile()), "not_found"));
 });

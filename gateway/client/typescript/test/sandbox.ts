@@ -68,11 +68,11 @@ export class Sandbox {
     const { items } = await json<{ items: Person[] }>(`${this.urls.control}/people`);
     const person = items.find((p) => p.user === user)!;
     const client = new Client({ baseUrl: this.urls.gateway, token: granted.access_token, language: "en", ...options });
-    return { client, person, code: () => this.#code(person.mobile) };
+    return { client, person, code: () => this.code(person.mobile) };
   }
 
   /** The code in the newest SMS on a phone. */
-  async #code(mobile: string): Promise<string> {
+  async code(mobile: string): Promise<string> {
     const { items } = await json<{ items: { text: string }[] }>(`${this.urls.control}/phone/messages?to=${encodeURIComponent(mobile)}`);
     return /:(\d{6})\n/.exec(items[0]!.text)![1]!;
   }

@@ -37,6 +37,9 @@ const calls: { name: string; safe: boolean; answer: Reply; call(c: Client): Prom
   { name: "refunds", safe: true, answer: empty, call: (c) => read(c.refunds()) },
   { name: "findRefund", safe: true, answer: empty, call: (c) => c.findRefund("RF0") },
   { name: "cancel", safe: true, answer: { status: 204 }, call: (c) => c.cancel("f-1") },
+  { name: "assist", safe: false, answer: { status: 201, body: {} }, call: (c) => c.assist({ id_number: ask.id_number, document_seen: true }) },
+  { name: "verifyAssisted", safe: false, answer: { status: 200, body: {} }, call: (c) => c.verifyAssisted("as-1", code) },
+  { name: "endAssisted", safe: true, answer: { status: 204 }, call: (c) => c.endAssisted("as-1") },
 ];
 
 test("what may be sent again is, with the same key and body, and what may not isn't", async (t) => {
@@ -126,6 +129,7 @@ test("none, after a lost answer, is what was wanted", async (t) => {
   for (const before of [[], [tryAgain]] as Reply[][]) {
     assert.ok(refusedWith(await refusal((await scripted(t, ...before, gone)).client().cancel("f-1")), "not_found"));
   }
+  await (await scripted(t, "break", gone)).client().endAssisted("as-1");
   assert.ok(refusedWith(await refusal((await scripted(t, "break", problem(409, "too_late"))).client().cancel("f-1")), "too_late"));
 });
 
@@ -187,12 +191,18 @@ test("what was given to the client is in no error and in nothing that is printed
 });
 
 test("every request says who is calling, and in which language", async (t) => {
-  const gateway = await scripted(t, { status: 200, body: {} }, { status: 200, body: {} });
+  const gateway = await scripted(t, { status: 200, body: {} }, { status: 200, body: {} }, { status: 200, body: {} });
   await gateway.client().profile();
-  await gateway.client({ language: "en", token: async () => "another" }).profile();
+  const other = gateway.client({ language: "en", token: async () => "another" });
+  await other.profile();
+  await other.assisted("as-1").profile();
   assert.deepEqual(
-    gateway.asked.map((a) => [a.call, a.headers.authorization, a.headers["accept-language"]]),
-    [["GET /refunds/v1/profile", `Bearer ${token}`, "ar"], ["GET /refunds/v1/profile", "Bearer another", "en"]],
+    gateway.asked.map((a) => [a.call, a.headers.authorization, a.headers["accept-language"], a.headers["assisted-session"]]),
+    [
+      ["GET /refunds/v1/profile", `Bearer ${token}`, "ar", undefined],
+      ["GET /refunds/v1/profile", "Bearer another", "en", undefined],
+      ["GET /refunds/v1/profile", "Bearer another", "en", "as-1"],
+    ],
   );
 });
 
