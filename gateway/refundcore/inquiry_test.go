@@ -60,6 +60,21 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestSearchPassesOverTheUnknown: the core may say more than anybody reads, whatever it is.
+func TestSearchPassesOverTheUnknown(t *testing.T) {
+	core := newFakeCore(t, nil)
+	for _, more := range []string{
+		`"new":null`, `"new":[1,[2.5e3,true],{}]`, `"new":{"a":{"a":"b"}}`, `"":0`, `"AMOUNT":1`,
+		`"ne\"w:":"a\":\\"`, `"new":"\\\\","also":":"`, `"variant":{"ar":"تجديد: \"سنة\"","en":"Renewal: \"one year\"\\"}`,
+	} {
+		core.now(core.says(200, `{"items":[`+strings.Replace(renewal, `"amount"`, more+`,"amount"`, 1)+`],`+more+`}`))
+		requests, _, err := newClient(t, testConfig(t, onLoopback(t, core))).Search(t.Context(), testSearch(t))
+		if err != nil || len(requests) != 1 || requests[0].Amount != 650_00 {
+			t.Errorf("with %s: %+v, %v", more, requests, err)
+		}
+	}
+}
+
 func TestSearchNarrowed(t *testing.T) {
 	core := newFakeCore(t, nil)
 	core.now(core.says(200, `{"items":[],"next_cursor":null}`))
@@ -99,10 +114,18 @@ func TestSearchThatCannotBeBelieved(t *testing.T) {
 		"cursor with spaces":  core.says(200, `{"items":[],"next_cursor":"a b"}`),
 		"more than asked":     core.says(200, `{"items":[`+strings.Repeat(renewal+",", 50)+renewal+`]}`),
 		"an item no object":   core.says(200, `{"items":[1]}`),
+		"an item null":        core.says(200, `{"items":[null]}`),
+		"more behind it":      core.says(200, `{"items":[]}{}`),
 		"an item twice keyed": core.says(200, with(`"amount":65000`, `"amount":65000,"amount":1`)),
+		"twice, once hidden":  core.says(200, with(`"amount":65000`, `"amount":65000,"\u0061mount":1`)),
+		"twice, unread":       core.says(200, with(`"amount":65000`, `"amount":65000,"new":[{"a":1,"a":1}]`)),
+		"in capitals":         core.says(200, with(`"amount"`, `"Amount"`)),
 		"no amount":           core.says(200, with(`"amount":65000,`, ``)),
 		"amount zero":         core.says(200, with(`65000`, `0`)),
 		"amount negative":     core.says(200, with(`65000`, `-1`)),
+		"amount a fraction":   core.says(200, with(`65000`, `65000.0`)),
+		"amount with a power": core.says(200, with(`65000`, `65e3`)),
+		"amount of no bounds": core.says(200, with(`65000`, `9223372036854775808`)),
 		"amount a text":       core.says(200, with(`65000`, `"650.00"`)),
 		"party of no kind":    core.says(200, with(`"kind":"iqama"`, `"kind":"cat"`)),
 		"party misspelt":      core.says(200, with(`2900000015`, `2900000016`)),

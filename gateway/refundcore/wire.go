@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -67,40 +69,56 @@ var errMalformed = errors.New("answer not of a documented form")
 // object is a JSON object of an answer, read by exact names. Read into a struct, encoding/json would also take "STATE"
 // or "ſtate" for "state", and the last of two: a signer and a reader could disagree about what was said. Names that
 // nobody asks for are no error; the core may add some.
-type object map[string]json.RawMessage
+type object map[string]any
 
-// UnmarshalJSON refuses what isn't an object, and an object in which a name occurs twice.
-func (o *object) UnmarshalJSON(data []byte) error {
-	fields := json.NewDecoder(bytes.NewReader(data))
-	if open, err := fields.Token(); err != nil || open != json.Delim('{') {
-		return errMalformed
-	}
-	*o = object{}
-	for fields.More() {
-		token, err := fields.Token()
-		name, text := token.(string)
-		if err != nil || !text {
-			return errMalformed
-		}
-		if _, twice := (*o)[name]; twice {
-			return errMalformed
-		}
-		var value json.RawMessage
-		if err := fields.Decode(&value); err != nil {
-			return errMalformed
-		}
-		(*o)[name] = value
-	}
-	return nil
-}
-
-// parseObject reads a whole body.
+// parseObject reads a whole body, in which no object may say a name twice.
 func parseObject(body []byte) (object, error) {
+	fields := json.NewDecoder(bytes.NewReader(body))
+	fields.UseNumber() // halalas are no floating point numbers
 	var o object
-	if !utf8.Valid(body) || json.Unmarshal(body, &o) != nil || o == nil {
+	if !utf8.Valid(body) || fields.Decode(&o) != nil || o == nil {
+		return nil, errMalformed
+	}
+	if _, err := fields.Token(); !errors.Is(err, io.EOF) { // something comes after it
+		return nil, errMalformed
+	}
+	if names(map[string]any(o)) != colons(body) {
 		return nil, errMalformed
 	}
 	return o, nil
+}
+
+// names counts the names in a value and in all that it holds.
+func names(value any) (n int) {
+	switch value := value.(type) {
+	case map[string]any:
+		n = len(value)
+		for _, inner := range value {
+			n += names(inner)
+		}
+	case []any:
+		for _, inner := range value {
+			n += names(inner)
+		}
+	}
+	return n
+}
+
+// colons counts the colons of a JSON text that aren't within strings: one behind each name that it says. Where a name was
+// said twice there are more than names.
+func colons(text []byte) (n int) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++ // what is escaped ends no string
+		case c == ':' && !quoted:
+			n++
+		}
+	}
+	return n
 }
 
 // reader reads fields of an object and remembers the first failure, so that a form is read in one go and judged once.
@@ -111,17 +129,13 @@ type reader struct {
 
 // take reads a field. Null counts as absent, and absent is a failure where the field is required.
 func take[T any](r *reader, name string, required bool) (value T) {
-	raw, there := r.object[name]
-	if !there || string(raw) == "null" {
-		if required {
-			r.fail()
-		}
+	found := r.object[name]
+	if found == nil && !required {
 		return value
 	}
-	if json.Unmarshal(raw, &value) != nil {
+	value, ok := found.(T)
+	if !ok {
 		r.fail()
-		var zero T
-		return zero
 	}
 	return value
 }
@@ -145,21 +159,38 @@ func (r *reader) optional(name string) string { return take[string](r, name, fal
 
 func (r *reader) flag(name string) bool { return take[bool](r, name, true) }
 
-func (r *reader) instant(name string) time.Time { return take[time.Time](r, name, true) }
+func (r *reader) instant(name string) (at time.Time) {
+	if at.UnmarshalText([]byte(take[string](r, name, true))) != nil {
+		r.fail()
+	}
+	return at
+}
 
-func (r *reader) list(name string) []object { return take[[]object](r, name, true) }
+func (r *reader) list(name string) []object {
+	found := take[[]any](r, name, true)
+	objects := make([]object, 0, len(found))
+	for _, f := range found {
+		o, ok := f.(map[string]any)
+		if !ok {
+			r.fail()
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
 
 // amount reads halalas; there are no negative ones.
 func (r *reader) amount(name string) money.Amount {
-	halalas := take[int64](r, name, true)
-	if halalas < 0 {
+	halalas, err := strconv.ParseInt(take[json.Number](r, name, true).String(), 10, 64)
+	if err != nil || halalas < 0 {
 		r.fail()
+		return 0
 	}
 	return money.Amount(halalas)
 }
 
 func (r *reader) party(name string) saudi.Party {
-	inner := reader{object: take[object](r, name, true)}
+	inner := reader{object: take[map[string]any](r, name, true)}
 	party, err := saudi.NewParty(saudi.Kind(inner.text("kind")), inner.text("number"))
 	if err != nil || inner.err != nil {
 		r.fail()
@@ -179,7 +210,7 @@ func (r *reader) iban(name string) saudi.IBAN {
 
 // name reads an optional name in two languages.
 func (r *reader) name(field string) (moi.Name, bool) {
-	o := take[object](r, field, false)
+	o := take[map[string]any](r, field, false)
 	if o == nil {
 		return moi.Name{}, false
 	}

@@ -54,13 +54,14 @@ type rig struct {
 	wires        map[string]*wire // to core, bank and phone
 }
 
-// wire passes on what goes to a neighbour, and notes by the last word of its path in which trace each call came, and how
-// long the neighbour took over all of them.
+// wire passes on what goes to a neighbour. It notes by the last word of its path in which trace each call came, and of all
+// of them together how long the neighbour took and how much it said.
 type wire struct {
 	url   string
 	mu    sync.Mutex
 	seen  map[string][]string
 	spent time.Duration
+	said  int64 // bytes
 }
 
 func newWire(t testing.TB, to string) *wire {
@@ -72,6 +73,12 @@ func newWire(t testing.TB, to string) *wire {
 	w := &wire{seen: map[string][]string{}}
 	transport := &http.Transport{}
 	proxy := &httputil.ReverseProxy{
+		ModifyResponse: func(r *http.Response) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.said += max(r.ContentLength, 0)
+			return nil
+		},
 		Transport: transport, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			w.mu.Lock()
@@ -101,11 +108,11 @@ func (w *wire) of(call string) []string {
 	return append([]string(nil), w.seen[call]...)
 }
 
-// took is how long the neighbour has taken, the way there and back included.
-func (w *wire) took() time.Duration {
+// sum is how long the neighbour has taken, the way there and back included, and how many bytes it has said.
+func (w *wire) sum() (took time.Duration, said int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.spent
+	return w.spent, w.said
 }
 
 // logbook is a log to be read while it is written.
