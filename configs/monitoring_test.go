@@ -18,7 +18,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/goccy/go-yaml"
 
-	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // promtool runs Prometheus's own checker.
@@ -308,7 +308,7 @@ var rare = map[string]bool{
 // scrape is what a gateway tells after a walk: by name, by label, the values.
 func scrape(t *testing.T) map[string]map[string]map[string]bool {
 	t.Helper()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c := w.Customer("p03")
 	c.Prove()
 	preview := c.Preview("rq-p03-1")

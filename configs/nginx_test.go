@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // proxy is a real nginx with the shipped configuration, reached by a socket of its own.
@@ -322,7 +323,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // TestNginxSpeaksAsTheGateway: a program that understands the gateway's refusals understands nginx's.
 func TestNginxSpeaksAsTheGateway(t *testing.T) {
 	t.Parallel()
-	world := banktest.Start(t)
+	world := apitest.Start(t)
 	customer := world.Customer("p03")
 	customer.Prove()
 	real := map[string]func(language string) *banktest.Response{

@@ -24,7 +24,7 @@ func newClient() *http.Client {
 }
 
 // send makes one call. Errors name method and path, never a header or a body.
-func (w *World) send(method, address string, header http.Header, body any) (*Response, error) {
+func (w *World) send(client *http.Client, method, address string, header http.Header, body any) (*Response, error) {
 	payload, err := encode(body)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (w *World) send(method, address string, header http.Header, body any) (*Res
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	answer, err := w.client.Do(req)
+	answer, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

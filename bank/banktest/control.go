@@ -12,7 +12,7 @@ import (
 // Control calls the control listener, as Do calls the channel API: for what the helpers don't offer.
 func (w *World) Control(method, path string, body any) *Response {
 	w.t.Helper()
-	r, err := w.send(method, w.urls.Control+path, nil, body)
+	r, err := w.send(w.client, method, w.urls.Control+path, nil, body)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (w *World) Customer(user string) *Customer {
 	w.t.Helper()
 	form := url.Values{"grant_type": {"password"}, "username": {user}, "password": {Password}}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	r, err := w.send(http.MethodPost, w.urls.Bank+"/token", header, form.Encode())
+	r, err := w.send(w.client, http.MethodPost, w.urls.Bank+"/token", header, form.Encode())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func (c *Customer) Try(method, path string, body any, header ...string) (*Respon
 	if gateway == "" {
 		gateway = c.w.gateway()
 	}
-	r, err := c.w.send(method, gateway+path, h, body)
+	r, err := c.w.send(c.w.channel, method, gateway+path, h, body)
 	if err != nil {
 		return nil, err
 	}

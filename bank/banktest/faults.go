@@ -107,7 +107,7 @@ func (w *World) leave() {
 	if !w.faulty.Load() {
 		return
 	}
-	if _, err := w.send(http.MethodDelete, w.urls.Control+"/faults", nil, nil); err != nil {
+	if _, err := w.send(w.client, http.MethodDelete, w.urls.Control+"/faults", nil, nil); err != nil {
 		w.t.Logf("faults may be on still: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package banktest
 
 import (
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/istirdad/istirdad/internal/sandbox"
@@ -12,7 +13,8 @@ type Option func(*options)
 
 type options struct {
 	sandbox.Options
-	hear func(*Response)
+	hear    func(*Response)
+	through func(http.RoundTripper) http.RoundTripper
 }
 
 // Crowd adds n customers, c00001 and so on, with three iqama renewals of 163.00 each.
@@ -53,3 +55,9 @@ func Log(log *slog.Logger) Option { return func(o *options) { o.Log = log } }
 
 // Hear is called with every answer of the channel API to a customer, from the goroutine that made the call.
 func Hear(hear func(*Response)) Option { return func(o *options) { o.hear = hear } }
+
+// Through has the calls of customers to the channel API made through a transport around the world's own, which sees each
+// request and its answer as they are on the wire.
+func Through(wrap func(http.RoundTripper) http.RoundTripper) Option {
+	return func(o *options) { o.through = wrap }
+}

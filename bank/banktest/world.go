@@ -15,6 +15,7 @@ type World struct {
 	sandbox *sandbox.World // nil when it runs elsewhere
 	urls    URLs
 	client  *http.Client
+	channel *http.Client // for calls of customers
 	hear    func(*Response)
 	known   *acquaintances
 	codes   *codes
@@ -40,6 +41,11 @@ func Start(t testing.TB, how ...Option) *World {
 	urls := URLs(world.URLs())
 	w := see(t, urls, []string{urls.Gateway})
 	w.sandbox, w.hear = world, o.hear
+	if o.through != nil {
+		through := *w.client
+		through.Transport = o.through(w.client.Transport)
+		w.channel = &through
+	}
 	t.Cleanup(w.Close)
 	return w
 }
@@ -67,8 +73,9 @@ func Attach(t testing.TB, urls URLs, gateways ...string) *World {
 }
 
 func see(t testing.TB, urls URLs, gateways []string) *World {
+	client := newClient()
 	return &World{
-		t: t, urls: urls, client: newClient(), hear: func(*Response) {},
+		t: t, urls: urls, client: client, channel: client, hear: func(*Response) {},
 		known: new(acquaintances), codes: new(codes), faulty: new(atomic.Bool),
 		gateways: gateways, turn: new(atomic.Uint64),
 	}
@@ -105,7 +112,7 @@ func (w *World) gateway() string {
 func (w *World) Ops(path string) *Response {
 	w.t.Helper()
 	header := http.Header{"Authorization": {"Bearer " + w.Customer("o01").Token}}
-	r, err := w.send(http.MethodGet, w.urls.Ops+path, header, nil)
+	r, err := w.send(w.client, http.MethodGet, w.urls.Ops+path, header, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // TestAnswersAreMasked walks the path as everybody whose numbers there are, and finds none of them whole in any answer.
 func TestAnswersAreMasked(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d := doorOf(t, w)
 	var secrets []string
 	for _, p := range w.People() {
@@ -80,7 +81,7 @@ func TestAnswersAreMasked(t *testing.T) {
 
 // TestPages: each item once, newest first, and cursors that are good for nothing else.
 func TestPages(t *testing.T) {
-	w := banktest.Start(t, banktest.Crowd(2))
+	w := apitest.Start(t, banktest.Crowd(2))
 	d, c, other := doorOf(t, w), w.Customer("c00001"), w.Customer("c00002")
 	c.Prove()
 	other.Prove()
@@ -149,7 +150,7 @@ func TestPages(t *testing.T) {
 // TestNeighboursAway: whoever can't be asked, the customer is told to try again and when; and what is promised without
 // them goes on.
 func TestNeighboursAway(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p03")
 	c.Prove()
 	preview := c.Preview("rq-p03-1").RefundID

@@ -6,6 +6,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/otptest"
 )
@@ -66,7 +67,7 @@ func left(p api.Problem) int {
 }
 
 func TestProfileCode(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	p := phoneOf(t, w, "p03")
 	before := time.Now()
 	first, right, wrong := p.challenge("profile", "")
@@ -133,7 +134,7 @@ func within(t *testing.T, what string, at, before, after time.Time, long time.Du
 
 // TestOneLiveChallenge: a new one supersedes the old, of whatever purpose.
 func TestOneLiveChallenge(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	p := phoneOf(t, w, "p09")
 	p.c.Prove()
 	refund, other := p.c.Preview("rq-p09-1").RefundID, p.c.Preview("rq-p09-3").RefundID
@@ -157,7 +158,7 @@ func TestOneLiveChallenge(t *testing.T) {
 
 // TestGuessing: what wrong codes cost, and what they don't.
 func TestGuessing(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	p := phoneOf(t, w, "p01")
 	p.c.Prove()
 	refund := p.c.Preview("rq-p01-1").RefundID
@@ -204,7 +205,7 @@ func TestGuessing(t *testing.T) {
 
 // TestNoMobile: a branch must help, and nobody is asked to wait for an SMS.
 func TestNoMobile(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	p := phoneOf(t, w, "p12")
 	p.post("/v1/otp/challenges", map[string]string{"purpose": "profile"}).want(409, "mobile_missing")
 	if got := p.post("/v1/otp/challenges/x/resend", nil); got.problem().Code != "challenge_gone" {

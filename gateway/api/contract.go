@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"reflect"
@@ -42,6 +44,11 @@ func contract() huma.Config {
 						Description: "The assisted session of the customer whom the call is about: with a teller's token, and with no other.",
 					},
 				},
+				Headers: map[string]*huma.Header{
+					"X-Request-Id":     {Description: "Of this answer alone; what support asks for.", Schema: &huma.Schema{Type: huma.TypeString}},
+					"WWW-Authenticate": {Description: "RFC 9110, section 11.6.1.", Schema: &huma.Schema{Type: huma.TypeString}},
+					"Retry-After":      {Description: "Seconds, where waiting helps.", Schema: &huma.Schema{Type: huma.TypeInteger}},
+				},
 			},
 		},
 		Formats:       formats(),
@@ -49,16 +56,172 @@ func contract() huma.Config {
 	}
 }
 
-// describe adds to a route what all of them have: the problems that it may answer with.
-func describe(api huma.API, o *huma.Operation) {
-	problem := schemaOf[Problem](api.OpenAPI().Components.Schemas)
-	o.Responses = map[string]*huma.Response{}
-	for _, status := range []int{400, 401, 403, 404, 409, 410, 422, 423, 429, 500, 503} {
-		o.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: problem}},
+// operation is a route, and what the contract says of it beside its types.
+type operation struct {
+	huma.Operation
+	refused  string // codes of the problems that are this route's own, in the order in which they are looked for
+	examples []example
+}
+
+// says is what somebody reads who sees the route for the first time (Markdown).
+func (o operation) says(description string) operation {
+	o.Description = description
+	return o
+}
+
+// refuses names the codes of the problems that are this route's own, in the order in which they are looked for.
+func (o operation) refuses(codes string) operation {
+	o.refused = codes
+	return o
+}
+
+// shows gives examples, one at least. A test replays each against a running world.
+func (o operation) shows(examples ...example) operation {
+	o.examples = examples
+	return o
+}
+
+// example is one request and its answer. In the document the name ties the two together.
+type example struct {
+	name    string
+	summary string
+	as      string            // who calls, of the people of the sandbox
+	with    map[string]string // parameters, by name
+	body    string            // JSON; empty: none
+	answer  any               // nil when there is a refusal, or nothing in the answer
+	refused error             // what the problem is the answer to
+}
+
+// describe adds to a route that was registered the problems that it may answer with, and its examples.
+func describe(api huma.API, d door, o operation) {
+	document := api.OpenAPI()
+	described := operationOf(document, o.Method, o.Path)
+	delete(described.Responses, "default")
+	refuses := "unauthenticated forbidden " + d.refuses + " " + o.refused + " try_again internal"
+	if takesForm(described) {
+		refuses = "malformed_request " + refuses
+	}
+	seen := map[string]bool{}
+	for code := range strings.FieldsSeq(refuses) {
+		if !seen[code] {
+			refuse(described, document, code)
+		}
+		seen[code] = true
+	}
+	for status, response := range described.Responses {
+		response.Headers = headersOf(status, response.Headers)
+	}
+	var shown []shownExample
+	for _, e := range o.examples {
+		shown = append(shown, e.show(described))
+	}
+	described.Extensions = map[string]any{"x-examples": shown}
+}
+
+func operationOf(document *huma.OpenAPI, method, path string) *huma.Operation {
+	item := document.Paths[path]
+	return map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodDelete: item.Delete,
+		http.MethodPut: item.Put, http.MethodPatch: item.Patch,
+	}[method]
+}
+
+// takesForm reports whether there is more to a request than ids in its path.
+func takesForm(o *huma.Operation) bool {
+	return o.RequestBody != nil || slices.ContainsFunc(o.Parameters, func(p *huma.Param) bool { return p.In != "path" })
+}
+
+const (
+	problemMedia = "application/problem+json"
+	codesOf      = "x-problem-codes" // of a response: the codes that the problem may have
+)
+
+// refuse adds a code to those that the route may answer with.
+func refuse(o *huma.Operation, document *huma.OpenAPI, code string) {
+	k := kindOf(code)
+	status := strconv.Itoa(k.status)
+	response := o.Responses[status]
+	if response == nil {
+		response = &huma.Response{
+			Content:    map[string]*huma.MediaType{problemMedia: {Schema: schemaOf[Problem](document.Components.Schemas)}},
+			Extensions: map[string]any{codesOf: []string{}},
+		}
+		o.Responses[status] = response
+	} else {
+		response.Description += "\n"
+	}
+	response.Extensions[codesOf] = append(response.Extensions[codesOf].([]string), code)
+	response.Description += "- `" + code + "`: " + k.detail.EN
+}
+
+// headersOf are the headers of an answer that the contract promises, beside those of its type.
+func headersOf(status string, own map[string]*huma.Header) map[string]*huma.Header {
+	headers := map[string]*huma.Header{"X-Request-Id": {Ref: "#/components/headers/X-Request-Id"}}
+	maps.Copy(headers, own)
+	switch status {
+	case "401":
+		headers["WWW-Authenticate"] = &huma.Header{Ref: "#/components/headers/WWW-Authenticate"}
+	case "409", "423", "429", "503":
+		headers["Retry-After"] = &huma.Header{Ref: "#/components/headers/Retry-After"}
+	}
+	return headers
+}
+
+// shownExample says of an example what has no place beside its values: in x-examples of the operation, in order.
+type shownExample struct {
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	As      string `json:"as"`
+	Status  int    `json:"status"`
+}
+
+// show writes the example's values where they belong: to the parameters, the body, and the answer.
+func (e example) show(o *huma.Operation) shownExample {
+	one := func(value any) map[string]*huma.Example {
+		return map[string]*huma.Example{e.name: {Summary: e.summary, Value: value}}
+	}
+	for _, p := range o.Parameters {
+		if value, given := e.with[p.Name]; given {
+			p.Example = nil
+			p.Examples = with(p.Examples, one(value))
 		}
 	}
+	if e.body != "" {
+		media := o.RequestBody.Content["application/json"]
+		media.Examples = with(media.Examples, one(json.RawMessage(e.body)))
+	}
+	shown := shownExample{e.name, e.summary, e.as, o.DefaultStatus}
+	if shown.Status == 0 {
+		shown.Status = http.StatusOK
+	}
+	answer := e.answer
+	if e.refused != nil {
+		problem := newProblem(e.context(o), e.refused)
+		shown.Status, answer = problem.Status, problem
+	}
+	if answer != nil {
+		for _, media := range o.Responses[strconv.Itoa(shown.Status)].Content {
+			media.Examples = with(media.Examples, one(answer))
+		}
+	}
+	return shown
+}
+
+func with(all, more map[string]*huma.Example) map[string]*huma.Example {
+	if all == nil {
+		return more
+	}
+	maps.Copy(all, more)
+	return all
+}
+
+// context is of the example's request, for the problem that it is answered with: in English.
+func (e example) context(o *huma.Operation) context.Context {
+	path := o.Path
+	for name, value := range e.with {
+		path = strings.ReplaceAll(path, "{"+name+"}", value)
+	}
+	return context.WithValue(context.Background(), requestKey{}, request{id: sampleRequestID, path: path, english: true})
 }
 
 // openAnswers lets answers have more fields than the contract names: they may be added, and no client may mind.

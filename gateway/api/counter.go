@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/otp"
 )
 
 // Attended is the customer before a teller.
@@ -51,6 +54,24 @@ func assistedOf(a bank.Assistance) AssistedSession {
 	return session
 }
 
+var (
+	sampleAssisted = AssistedSession{
+		AssistedSessionID: "019cbcb6-7d20-7c4b-a1f0-2b9e4f6a8c10",
+		Customer:          Attended{Text{"ماريا سانتوس", "Maria Santos"}, Party{"iqama", "2******064"}, new("+9665*****008")},
+		Overview:          []Outlook{{Service: "090-003", Name: sampleService.Name, Refundable: true}},
+		Challenge: Maybe[Challenge]{&Challenge{
+			ChallengeID: "Q3ZL5J2XK7M4WAVN6TREHYDBCU6", Purpose: "profile", SentTo: "+9665*****008", Digits: 6,
+			ExpiresAt: sampleAt(180 * time.Second), ResendAfter: sampleAt(time.Minute), AttemptsLeft: 3,
+		}},
+	}
+	// Of p12, who has no mobile.
+	sampleChecked = AssistedSession{
+		AssistedSessionID: "019cbcb7-1a30-7d5c-b2e1-3c0f5a7b9d21",
+		Customer:          Attended{Text{"منيرة الشمري", "Munira Alshammari"}, Party{"national_id", "1******041"}, nil},
+		Overview:          []Outlook{{Service: "092-037", Name: Text(moi.Describe("092-037").Name), Refundable: true}},
+	}
+)
+
 // IdentityCheckInputBody is how a teller made sure of a customer who can't be sent a code. It is a body's part, and by its
 // name as closed as one.
 type IdentityCheckInputBody struct {
@@ -80,7 +101,29 @@ type verifyAssistedInput struct {
 
 // counter is what tellers do before they walk the path with a customer, and after.
 func (s *server) counter() {
-	create := op("create-assisted-session", http.MethodPost, "/v1/assisted-sessions", "Begin to serve a customer", "Counter")
+	create := op("create-assisted-session", http.MethodPost, "/v1/assisted-sessions", "Begin to serve a customer", "Counter").
+		says("The teller enters the number of the document that the customer shows. The answer says what could come back and why the "+
+			"rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way "+
+			"to their own phone; they type it on a keypad that is turned to them.\n\n"+
+			"A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every "+
+			"refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has "+
+			"50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.").
+		refuses("id_invalid rate_limited not_found mobile_missing mobile_recent core_unavailable locked resend_too_soon sms_unavailable").
+		shows(
+			example{
+				name: "by-code", summary: "The customer has a phone", as: "t01",
+				body: `{"id_number":"2900000064","document_seen":true}`, answer: sampleAssisted,
+			},
+			example{
+				name: "by-identity-check", summary: "The customer has none", as: "t01",
+				body:   `{"id_number":"1900000041","document_seen":true,"identity_check":{"method":"passport","note":"Passport and signature compared"}}`,
+				answer: sampleChecked,
+			},
+			example{
+				name: "relative", summary: "The teller's brother", as: "t01", body: `{"id_number":"1900000033","document_seen":true}`,
+				refused: bank.ErrBarred,
+			},
+		)
 	create.DefaultStatus = http.StatusCreated
 	routeThrough(s, tellers, create, func(ctx context.Context, c bank.Caller, in *assistInput) (*answer[AssistedSession], error) {
 		approach := bank.Approach{IDNumber: in.Body.IDNumber, Check: (*bank.IdentityCheck)(in.Body.IdentityCheck)}
@@ -90,7 +133,20 @@ func (s *server) counter() {
 		}
 		return &answer[AssistedSession]{assistedOf(assistance)}, nil
 	})
-	routeThrough(s, tellers, op("verify-assisted-session", http.MethodPost, "/v1/assisted-sessions/{assisted_session_id}/verify", "Enter the customer's code", "Counter"),
+	routeThrough(s, tellers, op("verify-assisted-session", http.MethodPost, "/v1/assisted-sessions/{assisted_session_id}/verify", "Enter the customer's code", "Counter").
+		says("Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the "+
+			"teller's token with the header `Assisted-Session`, which stands for the proof.").
+		refuses("not_found locked challenge_gone code_wrong code_used").
+		shows(
+			example{
+				name: "wrong", summary: "Not the code of the SMS", as: "t01", with: map[string]string{"assisted_session_id": sampleAssisted.AssistedSessionID},
+				body: `{"code":"` + sampleWrongCode + `"}`, refused: &otp.WrongError{AttemptsLeft: 2},
+			},
+			example{
+				name: "right", summary: "The code of the SMS", as: "t01", with: map[string]string{"assisted_session_id": sampleAssisted.AssistedSessionID},
+				body: `{"code":"` + sampleCode + `"}`, answer: verified{true, sampleAt(bank.AssistedIdle)},
+			},
+		),
 		func(ctx context.Context, c bank.Caller, in *verifyAssistedInput) (*answer[verified], error) {
 			expires, err := s.Path.VerifyAssisted(ctx, c, in.ID, in.Body.Code)
 			if err != nil {
@@ -98,7 +154,16 @@ func (s *server) counter() {
 			}
 			return &answer[verified]{verified{Verified: true, ProofExpiresAt: Instant(expires)}}, nil
 		})
-	end := op("end-assisted-session", http.MethodDelete, "/v1/assisted-sessions/{assisted_session_id}", "The customer leaves", "Counter")
+	end := op("end-assisted-session", http.MethodDelete, "/v1/assisted-sessions/{assisted_session_id}", "The customer leaves", "Counter").
+		says("Ends the session. Whatever was confirmed in it goes on.").
+		refuses("not_found").
+		shows(
+			example{name: "end", summary: "The customer leaves", as: "t01", with: map[string]string{"assisted_session_id": sampleAssisted.AssistedSessionID}},
+			example{
+				name: "ended", summary: "A session that is over, never was, or is another teller's", as: "t01",
+				with: map[string]string{"assisted_session_id": sampleAssisted.AssistedSessionID}, refused: bank.ErrNotFound,
+			},
+		)
 	end.DefaultStatus = http.StatusNoContent
 	routeThrough(s, tellers, end, func(ctx context.Context, c bank.Caller, in *WithSession) (*none, error) {
 		return &none{}, s.Path.EndAssisted(ctx, c, in.ID)

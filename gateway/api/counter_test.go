@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // TestCounter walks the path with p01 at the counter, from the document to the credit.
 func TestCounter(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, teller := doorOf(t, w), w.Teller("t01")
 	as := func(method, path string, body any, session string) ask {
 		a := ask{method: method, path: path, token: teller.Token(), body: body, header: key()}
@@ -86,7 +86,7 @@ func TestCounter(t *testing.T) {
 
 // TestRefundCodeAtTheCounter: also the code of a large refund goes to the customer's own phone, and says where it is typed.
 func TestRefundCodeAtTheCounter(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	v := w.Teller("t02").Serve("p13")
 	preview := v.Preview("rq-p13-1")
 	if preview.ConfirmRequires != "code" || preview.ApprovalRequired {
@@ -101,7 +101,7 @@ func TestRefundCodeAtTheCounter(t *testing.T) {
 // TestApprovals: p13's employer paid 6,000.00 twice, and both together are more than one person at the bank decides.
 // Online the second is refused; at the counter it waits for somebody else.
 func TestApprovals(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	online := w.Customer("p13")
 	online.Prove()
 	online.Confirm(online.Preview("rq-p13-1").RefundID).Want(202)
@@ -127,7 +127,7 @@ func TestApprovals(t *testing.T) {
 
 // TestIdentityCheck: p12 has no phone. The teller makes sure of them, and somebody else agrees to whatever they ask for.
 func TestIdentityCheck(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	teller := w.Teller("t01")
 	teller.Look("1900000041", nil).Want(409, "mobile_missing")
 	v := teller.Check("p12")
@@ -155,7 +155,7 @@ func TestIdentityCheck(t *testing.T) {
 
 // TestOverviews: why not, before the customer is asked for anything.
 func TestOverviews(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	teller := w.Teller("t02")
 	for user, want := range map[string][]string{
 		"p01": {""}, "p02": {"", "fee_consumed"}, "p05": {"payer_mismatch"}, "p07": {"other_bank"}, "p10": {"account_closed"}, "p11": {},
@@ -183,7 +183,7 @@ func TestOverviews(t *testing.T) {
 // TestWhomATellerServes: neither themselves nor a relative, nobody who isn't there, and nobody whose document they
 // haven't seen.
 func TestWhomATellerServes(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, teller := doorOf(t, w), w.Teller("t01")
 	sms := len(w.Messages())
 	teller.Look("1900000033", nil).Want(403, "forbidden") // p11
@@ -206,7 +206,7 @@ func TestWhomATellerServes(t *testing.T) {
 
 // TestLookups: an employee looks at so many in a day, whatever came of it.
 func TestLookups(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	teller := w.Teller("t01")
 	for range 50 {
 		teller.Look("1900000090", nil).Want(404, "not_found")
@@ -227,7 +227,7 @@ var notAtTheCounter = []string{"DELETE /v1/session"}
 // TestWhoSpeaksForWhom: on each route of the path a teller is heard with a session of theirs in which the customer has
 // proved that they are there; in no other, not even where a customer's token alone is enough.
 func TestWhoSpeaksForWhom(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, teller := doorOf(t, w), w.Teller("t01")
 	own := w.Customer("p09")
 	own.Prove()

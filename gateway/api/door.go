@@ -13,16 +13,21 @@ const assistedHeader = "Assisted-Session"
 type door struct {
 	// let is told of every value of assistedHeader.
 	let  func(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error)
-	asks []map[string][]string // for what, as the contract says it: for all of one of these
+	asks []map[string][]string // for what, as the contract says it: for all of one of these, and of a token for its scope
+	// refuses are the codes of the problems that only this door has: every door asks for a token with a scope.
+	refuses string
 }
 
 var (
 	// customers lets customers in, and tellers for a customer who has proved that they are there.
-	customers = door{proven, []map[string][]string{{"bearer": {}}, {"bearer": {}, "assisted": {}}}}
+	customers = door{
+		proven, []map[string][]string{{"bearer": {string(bank.ScopeRefunds)}}, {"bearer": {string(bank.ScopeTeller)}, "assisted": {}}},
+		"malformed_request not_found step_up_required",
+	}
 	// waiting lets in also tellers whose customer is still to type the code.
-	waiting = door{speaking, customers.asks}
+	waiting = door{speaking, customers.asks, customers.refuses}
 	// tellers lets tellers in, for themselves.
-	tellers = door{serving, []map[string][]string{{"bearer": {}}}}
+	tellers = door{serving, []map[string][]string{{"bearer": {string(bank.ScopeTeller)}}}, ""}
 )
 
 func proven(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error) {

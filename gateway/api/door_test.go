@@ -7,19 +7,16 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // door is the channel API of a running world, called by hand: with any bytes, any headers, any token or none. Every
@@ -64,7 +61,8 @@ type answer struct {
 func (d door) ask(a ask) answer {
 	d.t.Helper()
 	var body io.Reader
-	if payload := payloadOf(d.t, a.body); payload != nil {
+	payload := payloadOf(d.t, a.body)
+	if payload != nil {
 		body = bytes.NewReader(payload)
 		if a.media == "" {
 			a.media = "application/json"
@@ -93,7 +91,7 @@ func (d door) ask(a ask) answer {
 		d.t.Fatal(err)
 	}
 	got.isLikeAllAnswers(req)
-	got.keepsTheContract(req)
+	apitest.Check(d.t, apitest.Exchange{Request: req, Sent: payload, Response: resp, Answer: got.body})
 	return got
 }
 
@@ -198,42 +196,6 @@ func (a answer) isLikeAllAnswers(req *http.Request) {
 	}
 }
 
-// keepsTheContract holds the answer to openapi.yaml, if that knows the route.
-func (a answer) keepsTheContract(req *http.Request) {
-	a.t.Helper()
-	if pattern := routeOf(req); pattern == "" || pattern == "/core/callbacks" {
-		return
-	}
-	copied := *a.Response
-	copied.Body = io.NopCloser(bytes.NewReader(a.body))
-	contract, err := committed()
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	if ok, errs := contract.ValidateHttpResponse(req, &copied); !ok {
-		for _, e := range errs {
-			a.t.Errorf("%s: %d isn't what the contract says: %s: %s %v", a.call, a.StatusCode, e.Message, e.Reason, e.SchemaValidationErrors)
-		}
-	}
-}
-
-// committed is the contract beside this file.
-var committed = sync.OnceValues(func() (validator.Validator, error) {
-	source, err := os.ReadFile("openapi.yaml")
-	if err != nil {
-		return nil, err
-	}
-	document, err := libopenapi.NewDocument(source)
-	if err != nil {
-		return nil, err
-	}
-	v, errs := validator.NewValidator(document)
-	if len(errs) > 0 {
-		return nil, errs[0]
-	}
-	return v, nil
-})
-
 // routes are all routes of the server, as "POST /v1/refunds/:refund_id/confirm". New needs nothing that they don't use.
 var routes = sync.OnceValue(func() []string {
 	handler, err := api.New(api.Config{})
@@ -246,30 +208,6 @@ var routes = sync.OnceValue(func() []string {
 	}
 	return all
 })
-
-// routeOf is the path of the route that a request belongs to; empty when it belongs to none.
-func routeOf(req *http.Request) string {
-	for _, route := range routes() {
-		method, pattern, _ := strings.Cut(route, " ")
-		if method == req.Method && matches(pattern, req.URL.Path) {
-			return pattern
-		}
-	}
-	return ""
-}
-
-func matches(pattern, path string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return false
-	}
-	for i := range want {
-		if want[i] != got[i] && !(strings.HasPrefix(want[i], ":") && got[i] != "") {
-			return false
-		}
-	}
-	return true
-}
 
 // everyRoute fails the test when a route has no row, or a row no route.
 func everyRoute[Row any](t *testing.T, rows map[string]Row) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // planted is what a person must never read back: an ID number, in every malformed request of these tests.
@@ -64,7 +65,7 @@ type wrong struct {
 // TestMalformed sends each route everything that it must not take, and finds that nothing came of it.
 func TestMalformed(t *testing.T) {
 	everyRoute(t, forms)
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p01")
 	c.Prove()
 	sms := len(w.Messages())
@@ -242,7 +243,7 @@ func nothingStored(t *testing.T, d door, c *banktest.Customer) {
 
 // TestWhatIsNotMalformed: the widest of what is taken.
 func TestWhatIsNotMalformed(t *testing.T) {
-	w := banktest.Start(t, banktest.Crowd(1))
+	w := apitest.Start(t, banktest.Crowd(1))
 	d, c := doorOf(t, w), w.Customer("p03")
 	gone := ask{method: "POST", path: "/v1/otp/challenges/x/verify", token: c.Token, body: `{"code":"000000"}`}
 	for name, change := range map[string]func(*ask){
@@ -298,7 +299,7 @@ func arabic(digits string, zero rune) string {
 
 // TestMalformedIDs: an id that can't be is one that isn't there.
 func TestMalformedIDs(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p01")
 	c.Prove()
 	for _, id := range []string{"x", "%00", "%FF", "..%2f", "'", "%D9%A0", strings.Repeat("9", 4000), "00000000-0000-0000-0000-000000000000"} {

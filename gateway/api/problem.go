@@ -197,11 +197,7 @@ var (
 // newProblem turns an error into what the caller of the request in ctx is told.
 func newProblem(ctx context.Context, err error) *Problem {
 	code := codeOf(err)
-	k, words := kinds[code]
-	if !words {
-		reason := bank.Reason(code)
-		k = kind{status: reasonStatus[reason], title: reason.Text(), detail: reason.Text()}
-	}
+	k := kindOf(code)
 	req := requestOf(ctx)
 	p := &Problem{
 		Type: "urn:istirdad:problem:" + code, Code: code, Status: k.status,
@@ -234,6 +230,15 @@ func newProblem(ctx context.Context, err error) *Problem {
 		p.RetryAfter = seconds(looks.RetryAfter)
 	}
 	return p
+}
+
+// kindOf is the row of a code; of a request's reason it is made of the reason's own words.
+func kindOf(code string) kind {
+	if k, found := kinds[code]; found {
+		return k
+	}
+	reason := bank.Reason(code)
+	return kind{status: reasonStatus[reason], title: reason.Text(), detail: reason.Text()}
 }
 
 func codeOf(err error) string {

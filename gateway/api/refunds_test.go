@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // TestOrderOfPreviewChecks: of two things that are wrong at once, the one is told that api.md lists first.
 func TestOrderOfPreviewChecks(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p13")
 	c.Prove()
 	// The day's limit is nearly used up: of the two fees of 6,000.00 the second is too much.
@@ -63,7 +64,7 @@ func TestOrderOfPreviewChecks(t *testing.T) {
 
 // TestReasons: the request's own reason is the problem's code, in the words that the list had.
 func TestReasons(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d := doorOf(t, w)
 	for _, c := range []struct {
 		user, request, service string
@@ -123,7 +124,7 @@ func TestReasons(t *testing.T) {
 }
 
 func TestIdempotencyKeyOfPreviews(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p03")
 	c.Prove()
 	preview := func(header http.Header, body map[string]string) answer {
@@ -206,7 +207,7 @@ func TestIdempotencyKeyOfPreviews(t *testing.T) {
 
 // TestConfirmIsForEver: the refund's id is the key of a confirm; body and code are not looked at again.
 func TestConfirmIsForEver(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p06")
 	c.Prove()
 	id := c.Preview("rq-p05-1").RefundID
@@ -244,7 +245,7 @@ func TestConfirmIsForEver(t *testing.T) {
 
 // TestWithdrawing: while nothing has left, and again once it is done.
 func TestWithdrawing(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	d, c := doorOf(t, w), w.Customer("p03")
 	c.Prove()
 	id := c.Preview("rq-p03-1").RefundID

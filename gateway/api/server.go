@@ -135,31 +135,31 @@ func (s *server) refuse(g *gin.Context, err error) {
 }
 
 // op describes one route for the contract.
-func op(id, method, path, summary, tag string) huma.Operation {
-	return huma.Operation{
+func op(id, method, path, summary, tag string) operation {
+	return operation{Operation: huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{tag},
 		MaxBodyBytes: -1, // begin has set the limit, for huma's routes and the others
-	}
+	}}
 }
 
 // route registers one handler of the path: for customers, and for tellers who speak for one.
-func route[I, O any](s *server, o huma.Operation, handle func(context.Context, bank.Caller, *I) (*O, error)) {
+func route[I, O any](s *server, o operation, handle func(context.Context, bank.Caller, *I) (*O, error)) {
 	routeThrough(s, customers, o, handle)
 }
 
 // routeThrough registers one handler behind a door. It is the only place where a token becomes a caller and an error
 // becomes an answer.
-func routeThrough[I, O any](s *server, d door, o huma.Operation, handle func(context.Context, bank.Caller, *I) (*O, error)) {
+func routeThrough[I, O any](s *server, d door, o operation, handle func(context.Context, bank.Caller, *I) (*O, error)) {
 	o.Middlewares = huma.Middlewares{s.authenticate(d)}
 	o.Security = d.asks
-	describe(s.huma, &o)
-	huma.Register(s.huma, o, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(s.huma, o.Operation, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, callerOf(ctx), in)
 		if err != nil {
 			return nil, told(ctx, err)
 		}
 		return out, nil
 	})
+	describe(s.huma, d, o)
 }
 
 // told turns an error into the problem that the caller sees. Those that aren't the caller's doing go to the log.

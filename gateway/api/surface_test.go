@@ -105,7 +105,7 @@ func TestPanics(t *testing.T) {
 	if !strings.Contains(logged.String(), `err="panic: runtime.errorString"`) {
 		t.Errorf("logged is\n%s", logged)
 	}
-	d.ask(ask{method: "GET", path: "/nowhere"}).want(404) // and the server goes on
+	everywhere(func(a ask) { d.ask(a).want(500, "internal") }) // and the server goes on
 }
 
 // TestCallbacks: 204 once stored, 401 when it isn't the core's, 503 when it couldn't be stored.
@@ -226,11 +226,11 @@ func (l *logBook) String() string {
 	return l.buf.String()
 }
 
-// believing takes every token for a customer's.
+// believing takes every token for one of somebody who is a customer and a teller.
 type believing struct{}
 
 func (believing) Verify(context.Context, string) (bank.Caller, error) {
-	return bank.Caller{Subject: "p01", Session: "s1", Client: "web", Scopes: []bank.Scope{bank.ScopeRefunds}}, nil
+	return bank.Caller{Subject: "p01", Session: "s1", Client: "web", Employee: "E100", Branch: "101", Scopes: []bank.Scope{bank.ScopeRefunds, bank.ScopeTeller}}, nil
 }
 
 // receiving remembers the last callback's body.

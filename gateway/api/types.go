@@ -111,6 +111,14 @@ func profileOf(c bank.Customer) Profile {
 	return p
 }
 
+var sampleProfile = Profile{
+	CustomerID: "p03", Name: Text{"أحمد حسن", "Ahmed Hassan"}, ID: Party{"iqama", "2******015"}, Mobile: new("+9665*****003"),
+	Accounts: []Account{{
+		AccountID: "acc-p03-1", IBAN: "SA12 80** **** **** **** 0003", Label: Text{"الحساب الجاري", "Current account"},
+		Currency: "SAR", Status: "active",
+	}},
+}
+
 // Challenge is a code on its way to the customer's phone.
 type Challenge struct {
 	ChallengeID  string  `json:"challenge_id"`
@@ -128,6 +136,17 @@ func challengeOf(c otp.Challenge) Challenge {
 		ExpiresAt: Instant(c.ExpiresAt), ResendAfter: Instant(c.ResendAfter), AttemptsLeft: c.AttemptsLeft,
 	}
 }
+
+var (
+	sampleChallenge = Challenge{
+		ChallengeID: "MHNNZZSGT72NJ6NSGFMQVHRNAS6", Purpose: "profile", SentTo: "+9665*****003", Digits: 6,
+		ExpiresAt: sampleAt(180 * time.Second), ResendAfter: sampleAt(time.Minute), AttemptsLeft: 3,
+	}
+	sampleRefundChallenge = Challenge{
+		ChallengeID: "TMWW66OMGXUMYPYW2Q7MLDNUXI6", Purpose: "refund", SentTo: "+9665*****006", Digits: 6,
+		ExpiresAt: sampleAt(180 * time.Second), ResendAfter: sampleAt(time.Minute), AttemptsLeft: 3,
+	}
+)
 
 // Menu is the bank's menu of payments.
 type Menu struct {
@@ -149,6 +168,10 @@ func menuOf(m bank.Menu) Menu {
 	return menu
 }
 
+var sampleMenu = Menu{
+	Name: Text{"المدفوعات", "Payments"}, Items: []MenuEntry{{bank.EPayments, Text{"المدفوعات الإلكترونية", "e-payments"}}},
+}
+
 // Service is one of which the caller has requests.
 type Service struct {
 	Service         string `json:"service" pattern:"^[0-9]{3}-[0-9]{3}$" example:"090-003"`
@@ -163,6 +186,11 @@ func serviceOf(t bank.ServiceTotal) Service {
 		Service: t.Service.Code, Name: Text(t.Service.Name), Sector: Text(t.Service.Sector),
 		RefundableCount: t.Refundable, RefundableTotal: moneyOf(t.Total),
 	}
+}
+
+var sampleService = Service{
+	Service: "090-003", Name: Text{"تجديد إقامة", "Renew Iqama"}, Sector: Text{"خدمات المقيمين", "Resident Services"},
+	RefundableCount: 1, RefundableTotal: sampleAmount,
 }
 
 // PaidFrom is the caller's own account that paid.
@@ -212,6 +240,24 @@ func requestOfListed(l bank.Listed) Request {
 	return r
 }
 
+var (
+	sampleRequest = Request{
+		RequestID: "rq-p03-1", Service: "090-003", Name: sampleName, Beneficiary: sampleProfile.ID, Amount: sampleAmount,
+		PaidAt:     sampleAt(-6 * 24 * time.Hour),
+		PaidFrom:   Maybe[PaidFrom]{&PaidFrom{sampleProfile.Accounts[0].AccountID, sampleProfile.Accounts[0].IBAN}},
+		Refundable: true, Warnings: []Warning{},
+	}
+	// Of p04, whose visa was issued.
+	sampleConsumed = Request{
+		RequestID: "rq-p04-1", Service: "090-004",
+		Name:        Text{"تأشيرة خروج وعودة مفردة", "Exit re-entry, single, up to 2 months"},
+		Beneficiary: Party{"iqama", "2******023"}, Amount: Money{"200.00", "SAR"}, PaidAt: sampleAt(-21 * 24 * time.Hour),
+		PaidFrom: Maybe[PaidFrom]{&PaidFrom{"acc-p04-1", "SA82 80** **** **** **** 0004"}},
+		Reason:   new(string(bank.FeeConsumed)), ReasonText: Maybe[Text]{new(Text(bank.FeeConsumed.Text()))},
+		Warnings: []Warning{},
+	}
+)
+
 func reasonOf(reason bank.Reason) (*string, Maybe[Text]) {
 	text := Text(reason.Text())
 	if reason == "" || text == (Text{}) { // none, or one that isn't for customers
@@ -250,6 +296,21 @@ func previewOf(p bank.Preview) Preview {
 	}
 }
 
+var (
+	samplePreview = Preview{
+		RefundID: sampleRefundID, Status: "preview", Service: "090-003", Name: sampleName, Amount: sampleAmount,
+		ToAccount: sampleProfile.Accounts[0].IBAN, Beneficiary: sampleProfile.ID, Promise: samplePromise,
+		ExpiresAt: sampleAt(bank.PreviewLife), ConfirmRequires: "none", Warnings: []Warning{},
+	}
+	// Of p06, who paid for somebody else, above the line from which a code is asked for.
+	sampleLargePreview = Preview{
+		RefundID: sampleLargeID, Status: "preview", Service: "090-007",
+		Name: Text{"نقل خدمات (الأولى)", "Transfer of sponsorship, 1st"}, Amount: Money{"2000.00", "SAR"},
+		ToAccount: "SA28 80** **** **** **** 0006", Beneficiary: Party{"iqama", "2******031"}, Promise: samplePromise,
+		ExpiresAt: sampleAt(bank.PreviewLife), ConfirmRequires: "code", Warnings: []Warning{},
+	}
+)
+
 // Receipt is the answer to a confirm: the refund is recorded and can't be lost from here on.
 type Receipt struct {
 	RefundID  string `json:"refund_id"`
@@ -266,6 +327,17 @@ func receiptOf(r gateway.Refund) Receipt {
 		Amount: moneyOf(r.Payment.Amount), Promise: promiseOf(r.Promised),
 	}
 }
+
+var (
+	sampleReceipt = Receipt{
+		RefundID: sampleRefundID, Reference: "RFK5EWJTN6GVB8STYT", Status: "processing", State: "queued", Amount: sampleAmount,
+		Promise: samplePromise,
+	}
+	sampleLargeReceipt = Receipt{
+		RefundID: sampleLargeID, Reference: "RF3M9XW0QH7B2CD8VN", Status: "processing", State: "queued",
+		Amount: sampleLargePreview.Amount, Promise: samplePromise,
+	}
+)
 
 // RefundItem is a refund as lists show it.
 type RefundItem struct {
@@ -291,6 +363,15 @@ func itemOf(r gateway.Refund) RefundItem {
 	return item
 }
 
+// sampleItem is of the refund of sampleReceipt, when it has ended.
+var sampleItem = RefundItem{
+	Receipt: Receipt{
+		sampleReceipt.RefundID, sampleReceipt.Reference, "completed", "credited", sampleAmount, samplePromise,
+	},
+	Service: "090-003", Name: sampleName, ToAccount: samplePreview.ToAccount, Beneficiary: samplePreview.Beneficiary,
+	CreatedAt: sampleAt(30 * time.Second), UpdatedAt: sampleAt(32 * time.Second),
+}
+
 // Step is one entry of a refund's timeline.
 type Step struct {
 	At    Instant `json:"at"`
@@ -312,6 +393,19 @@ func refundOf(v bank.View) Refund {
 		})
 	}
 	return refund
+}
+
+var sampleRefund = Refund{sampleItem, sampleTimeline(
+	gateway.Queued, gateway.Sending, gateway.Pending, gateway.Refunded, gateway.Credited,
+)}
+
+func sampleTimeline(states ...gateway.State) []Step {
+	steps := make([]Step, 0, len(states))
+	for i, state := range states {
+		at := sampleAt(30*time.Second + time.Duration(i)*500*time.Millisecond)
+		steps = append(steps, Step{At: at, State: string(state), Text: Text(bank.StateText(state))})
+	}
+	return steps
 }
 
 // RefundOrPreview is whichever of the two an id belongs to.
@@ -349,4 +443,26 @@ func listOf[From, To any](from []From, next string, turn func(From) To) List[To]
 		list.NextCursor = &next
 	}
 	return list
+}
+
+// What the samples in the contract have in common: they are of p03, unless they say otherwise, and of one morning.
+const (
+	sampleRefundID  = "019cbcb4-2a40-7f0e-8a0b-77c46a619221"
+	sampleLargeID   = "019cbcb4-9f70-7bc4-bd59-44bed28ae5db"
+	sampleDroppedID = "019cbcb5-3c10-7a1d-9e2f-6f0b1d2c3a45"
+	sampleRequestID = "019cbcb3-d008-7306-ae41-bfe9cf5fb100"
+	sampleKey       = "0b9d3a56-7f0e-4f0a-9d6c-4a8b0f6c2f11"
+	sampleCode      = "482915" // of the newest SMS
+	sampleWrongCode = "135790" // of none
+)
+
+var (
+	sampleName    = Text{"تجديد إقامة (سنة)", "Renew Iqama, 12 months"}
+	sampleAmount  = Money{"650.00", "SAR"}
+	samplePromise = Promise{"2026-03-10", "1447-09-21"}
+)
+
+// sampleAt is an instant that long after the samples' own.
+func sampleAt(after time.Duration) Instant {
+	return Instant(time.Date(2026, 3, 5, 6, 10, 0, 0, time.UTC).Add(after))
 }

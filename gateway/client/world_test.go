@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/gateway/client"
 )
 
@@ -36,7 +37,7 @@ func prove(t *testing.T, c *client.Client, person *banktest.Customer) {
 
 // TestPath is the whole way of a customer, from a profile that asks for a code to the money.
 func TestPath(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	ctx := t.Context()
 
@@ -138,7 +139,7 @@ func wrong(code string) string {
 
 // TestConfirmWithCode: above 1,000.00 a confirm takes a code of its own.
 func TestConfirmWithCode(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p06")
 	prove(t, c, person)
 	ctx := t.Context()
@@ -164,7 +165,7 @@ func TestConfirmWithCode(t *testing.T) {
 
 // TestCancel: a preview can be withdrawn, and then there is none.
 func TestCancel(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	ctx := t.Context()
@@ -185,7 +186,7 @@ func TestCancel(t *testing.T) {
 
 // TestReasons: why a request can't come back is told by the code that a preview is refused with.
 func TestReasons(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p04")
 	prove(t, c, person)
 	ctx := t.Context()
@@ -209,7 +210,7 @@ func TestReasons(t *testing.T) {
 
 // TestThroughTrouble: the bank's systems fail now and then, and the path goes on all the same.
 func TestThroughTrouble(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -230,7 +231,7 @@ func TestThroughTrouble(t *testing.T) {
 
 // TestOneForMany: a client may be used by many at once, and one preview confirmed by all of them is one refund.
 func TestOneForMany(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	ask := client.Ask{RequestID: "rq-p03-1", AccountNumber: person.Account(), IDNumber: person.IDNumber(), Key: "one"}
@@ -264,7 +265,7 @@ func TestOneForMany(t *testing.T) {
 
 // TestCounter: a teller walks the path with a customer, from the document to the confirm.
 func TestCounter(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	ctx := t.Context()
 	teller, err := client.New(w.URLs().Gateway, client.Token(w.Teller("t01").Token()), client.English())
 	if err != nil {

@@ -50,7 +50,7 @@ var Floors = []Floor{
 	{1, Root, []string{"gateway", "otp"}},
 	{2, Root, []string{"bank"}},
 	{3, Technology, []string{"gateway/dispatch"}},
-	{6, Assembly, []string{"bank/banktest", "internal/sandbox/...", "internal/fleet", "cmd/...", "configs"}},
+	{6, Assembly, []string{"bank/banktest", "gateway/api/apitest", "internal/sandbox/...", "internal/fleet", "cmd/...", "configs"}},
 	{5, Assembly, []string{"internal/config", "internal/program"}},
 	{4, StandIn, []string{"internal/sandbox?*/..."}},
 	{4, Outward, []string{"gateway/client/..."}},
@@ -153,7 +153,7 @@ type Link struct {
 var Links = []Link{
 	{"cmd/gateway", []string{"internal/sandbox/...", "internal/sandbox?*/...", "bank/banktest",
 		"gateway/storetest", "otp/otptest", "internal/faultnet", "internal/child", "internal/pgtest", "internal/redistest", "internal/oidctest",
-		"internal/fleet", "internal/outbound/outboundtest",
+		"internal/fleet", "internal/outbound/outboundtest", "gateway/api/apitest",
 		"github.com/alicebob/miniredis/...", "testing"},
 		"a production binary that holds a fake can be configured to use it"},
 }
@@ -176,6 +176,8 @@ var Names = []Name{
 	{"net/http", "PostForm", nil, false, noDeadline},
 	{"net/http", "Transport", []string{"internal/outbound", "internal/sandbox*/...", "bank/banktest"}, false,
 		"left to itself it repeats requests and asks the environment for a proxy; take internal/outbound"},
+	{Module + "/bank/banktest", "Start", []string{"gateway/api/apitest", "bank/banktest/..."}, true,
+		"apitest.Start is the same world, and holds every answer of it to the contract"},
 	{"net/http", "ListenAndServe", nil, true, "it serves without a time limit; make an http.Server"},
 	{"net/http", "DefaultServeMux", nil, true, "any package can add a page to it"},
 	{"", "SafeToRetry", nil, true, "pgx calls a lost COMMIT safe in cases where it may have happened"},

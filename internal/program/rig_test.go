@@ -25,6 +25,7 @@ import (
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/bank/corebanking"
 	"github.com/istirdad/istirdad/bank/identity"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/gateway/refundcore"
 	"github.com/istirdad/istirdad/gateway/sqlite"
 	"github.com/istirdad/istirdad/internal/program"
@@ -141,7 +142,7 @@ func (f fixed) Terms() bank.Terms { return bank.Terms(f) }
 func newRig(t testing.TB, how ...banktest.Option) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, world: banktest.Start(t, how...), log: &logbook{}, redis: miniredis.RunT(t), spans: tracetest.NewSpanRecorder(),
+		t: t, world: apitest.Start(t, how...), log: &logbook{}, redis: miniredis.RunT(t), spans: tracetest.NewSpanRecorder(),
 	}
 	urls := r.world.URLs()
 	r.wires = map[string]*wire{"core": newWire(t, urls.Core), "bank": newWire(t, urls.Bank), "phone": newWire(t, urls.Control)}

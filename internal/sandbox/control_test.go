@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
@@ -23,7 +24,7 @@ func control(t *testing.T, w *banktest.World, method, path string, body any, sta
 
 func TestPeopleListed(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t, banktest.Crowd(2))
+	w := apitest.Start(t, banktest.Crowd(2))
 	var people struct {
 		Items []sandbox.Person `json:"items"`
 	}
@@ -134,7 +135,7 @@ func forgiveOne(t *testing.T, w *banktest.World) {
 
 func TestFaultsControlled(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	for _, bad := range []string{
 		`[{"kind":"earthquake"}]`, `[{"kind":"stop","count":1}]`, `[{"kind":"late","match":{"call":"nobody"}}]`,
 		`[{"kind":"unavailable","rate":1.5}]`, `[{"kind":"unavailable","macth":{"call":"sms"}}]`, `{"kind":"stop"}`, `[`, ``,
@@ -182,7 +183,7 @@ func TestFaultsControlled(t *testing.T) {
 // TestStop: while a stand-in is stopped its connections are refused, and it comes back at the same address.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	for range 5 {
 		for call, address := range map[banktest.Call]string{banktest.OnSubmit: w.URLs().Core, banktest.OnCredit: w.URLs().Bank} {
 			w.Fault(banktest.Stop, call)
@@ -205,7 +206,7 @@ func TestStop(t *testing.T) {
 // TestTruthAndHistory: what the core received and what it really did, for one reference among others.
 func TestTruthAndHistory(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	references := map[string]string{}
 	for user, request := range map[string]string{"p01": "rq-p01-1", "p03": "rq-p03-1"} {
 		c := w.Customer(user)
@@ -253,7 +254,7 @@ func TestTruthAndHistory(t *testing.T) {
 // TestPayments: whoever has asked everything back can have somebody pay again, until the next reset.
 func TestPayments(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	if got := w.Pay("p03", 2); !slices.Equal(got, []string{"rq-p03-2", "rq-p03-3"}) {
 		t.Fatalf("paid %v", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/gateway/postgres"
 	"github.com/istirdad/istirdad/internal/config"
 	"github.com/istirdad/istirdad/internal/program"
@@ -219,7 +220,7 @@ func TestServersKept(t *testing.T) {
 		return names
 	}
 	dir := t.TempDir()
-	w := banktest.Start(t, on, banktest.Dir(dir))
+	w := apitest.Start(t, on, banktest.Dir(dir))
 	c := w.Customer("p03")
 	c.Prove()
 	id := c.Preview("rq-p03-1").RefundID
@@ -231,12 +232,12 @@ func TestServersKept(t *testing.T) {
 		t.Fatalf("kept are the schemas %q", kept)
 	}
 
-	w = banktest.Start(t, on, banktest.Dir(dir), banktest.At(w.URLs()))
+	w = apitest.Start(t, on, banktest.Dir(dir), banktest.At(w.URLs()))
 	if r := c.In(w).Refund(id); r.State != "credited" {
 		t.Errorf("the refund is %s", r.State)
 	}
 	w.Exact()
-	banktest.Start(t, on).Close()
+	apitest.Start(t, on).Close()
 	if left := schemas(); left != kept {
 		t.Errorf("there are the schemas %q, want %q alone", left, kept)
 	}

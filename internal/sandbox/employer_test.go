@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // TestEmployer: a customer with ten thousand requests is served like any other. Whatever they look at costs the core a
@@ -22,7 +23,7 @@ func TestEmployer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			employer(t, banktest.Start(t, banktest.Employer(n), on(t)), n)
+			employer(t, apitest.Start(t, banktest.Employer(n), on(t)), n)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // TestProveHostileCore: sixty refunds through a core that is awkward of its own accord. A send that was refused with
@@ -20,7 +21,7 @@ func TestProveHostileCore(t *testing.T) {
 		seed = 20260305
 	}
 	t.Logf("seed %d", seed)
-	w := banktest.Start(t, banktest.Hostile(seed), banktest.Crowd(60))
+	w := apitest.Start(t, banktest.Hostile(seed), banktest.Crowd(60))
 	all := crowd(w, 60, 1)
 	confirmAll(w, all, func(*banktest.World, int) {})
 	settled(t, w, all, 20*time.Minute)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
@@ -202,7 +203,7 @@ func payerAlone(t *testing.T, w *banktest.World) {
 // TestAccountsAndIDs: what is typed at step 9 must be the customer's own, in the order of the contract.
 func TestAccountsAndIDs(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c := w.Customer("p01")
 	c.Prove()
 	const own, ownID = "555608000000001", "1900000017"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/sandbox"
 )
 
@@ -32,7 +33,7 @@ func violated(t *testing.T, w *banktest.World, lost, lies int, about string) {
 // TestRefereeObjects: the referee is worth something only if it can say violated.
 func TestRefereeObjects(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c := w.Customer("p03")
 	c.Prove()
 	id := c.Preview("rq-p03-1").RefundID
@@ -77,7 +78,7 @@ func TestRefereeObjects(t *testing.T) {
 // TestRefereeListens: what was answered 202 counts, what was refused does not, replays count once.
 func TestRefereeListens(t *testing.T) {
 	t.Parallel()
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c := w.Customer("p09")
 	c.Prove()
 	first, second := c.Preview("rq-p09-1").RefundID, c.Preview("rq-p09-1").RefundID
@@ -96,7 +97,7 @@ func TestRefereeListens(t *testing.T) {
 func TestWorldKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	w := banktest.Start(t, banktest.Dir(dir), banktest.Crowd(1))
+	w := apitest.Start(t, banktest.Dir(dir), banktest.Crowd(1))
 	c, p14 := w.Customer("c00001"), w.Customer("p14")
 	for _, customer := range []*banktest.Customer{c, p14} {
 		customer.Prove()
@@ -111,7 +112,7 @@ func TestWorldKept(t *testing.T) {
 	w.Close()
 	cutShort(t, filepath.Join(dir, "referee.jsonl"))
 
-	w = banktest.Start(t, banktest.Dir(dir), banktest.Crowd(1), banktest.At(w.URLs()))
+	w = apitest.Start(t, banktest.Dir(dir), banktest.Crowd(1), banktest.At(w.URLs()))
 	// The tokens still hold; the proof may be forgotten, and is.
 	c, p14 = c.In(w), p14.In(w)
 	if after := c.Do(http.MethodGet, "/v1/refunds/"+credited, nil).Want(200); string(after.Body) != string(before.Body) {

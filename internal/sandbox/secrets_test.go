@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 )
 
 // ears remember what was said where a secret must not be: in the gateway's log and in its answers.
@@ -47,7 +48,7 @@ func TestNothingToldInLogs(t *testing.T) {
 	t.Parallel()
 	var log, answers ears
 	dir := t.TempDir()
-	w := banktest.Start(t, banktest.Dir(dir),
+	w := apitest.Start(t, banktest.Dir(dir),
 		banktest.Log(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))),
 		banktest.Hear(func(r *banktest.Response) { fmt.Fprintf(&answers, "%s\n%s\n", r.Header, r.Body) }))
 

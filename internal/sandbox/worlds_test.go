@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/bank/banktest"
+	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/fleet"
 	"github.com/istirdad/istirdad/internal/pgtest"
 	"github.com/istirdad/istirdad/internal/redistest"
@@ -30,11 +31,11 @@ type kind struct {
 var (
 	embedded = kind{"embedded", 5, func(t *testing.T, crowd int) *banktest.World {
 		t.Helper()
-		return banktest.Start(t, banktest.Crowd(crowd))
+		return apitest.Start(t, banktest.Crowd(crowd))
 	}}
 	onServers = kind{"servers", 2, func(t *testing.T, crowd int) *banktest.World {
 		t.Helper()
-		return banktest.Start(t, banktest.Crowd(crowd), servers(t))
+		return apitest.Start(t, banktest.Crowd(crowd), servers(t))
 	}}
 	// twoGateways are processes of their own on servers, with the stand-ins in a third. Customers' calls go to either.
 	twoGateways = kind{"two gateways", 2, func(t *testing.T, crowd int) *banktest.World {

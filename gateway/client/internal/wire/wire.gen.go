@@ -1161,12 +1161,20 @@ type ClientInterface interface {
 
 	// CreateAssistedSessionWithBody Begin to serve a customer
 	//
+	// The teller enters the number of the document that the customer shows. The answer says what could come back and why the rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way to their own phone; they type it on a keypad that is turned to them.
+	//
+	// A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has 50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
 	CreateAssistedSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAssistedSession Begin to serve a customer
+	//
+	// The teller enters the number of the document that the customer shows. The answer says what could come back and why the rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way to their own phone; they type it on a keypad that is turned to them.
+	//
+	// A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has 50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1175,10 +1183,14 @@ type ClientInterface interface {
 
 	// EndAssistedSession The customer leaves
 	//
+	// Ends the session. Whatever was confirmed in it goes on.
+	//
 	// Corresponds with DELETE /v1/assisted-sessions/{assisted_session_id} (the `EndAssistedSession` operationId).
 	EndAssistedSession(ctx context.Context, assistedSessionID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyAssistedSessionWithBody Enter the customer's code
+	//
+	// Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the teller's token with the header `Assisted-Session`, which stands for the proof.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1187,12 +1199,20 @@ type ClientInterface interface {
 
 	// VerifyAssistedSession Enter the customer's code
 	//
+	// Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the teller's token with the header `Assisted-Session`, which stands for the proof.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
 	VerifyAssistedSession(ctx context.Context, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateChallengeWithBody Send a one-time code
+	//
+	// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+	//
+	// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
+	//
+	// A customer has one live challenge. A new one ends the one before, whatever it was for. Of SMS there are 5 an hour and 10 a day for the profile, 10 and 20 for refunds.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1201,12 +1221,20 @@ type ClientInterface interface {
 
 	// CreateChallenge Send a one-time code
 	//
+	// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+	//
+	// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
+	//
+	// A customer has one live challenge. A new one ends the one before, whatever it was for. Of SMS there are 5 an hour and 10 a day for the profile, 10 and 20 for refunds.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/otp/challenges (the `CreateChallenge` operationId).
 	CreateChallenge(ctx context.Context, body CreateChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResendChallengeWithBody Send a new code
+	//
+	// Sends a new code for the same challenge. The code before is dead; wrong codes stay counted. Not within a minute of the code before (`resend_after` says when), and no more than twice.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1215,12 +1243,18 @@ type ClientInterface interface {
 
 	// ResendChallenge Send a new code
 	//
+	// Sends a new code for the same challenge. The code before is dead; wrong codes stay counted. Not within a minute of the code before (`resend_after` says when), and no more than twice.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/otp/challenges/{challenge_id}/resend (the `ResendChallenge` operationId).
 	ResendChallenge(ctx context.Context, challengeID string, body ResendChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyChallengeWithBody Enter the code
+	//
+	// Takes the code of a challenge for the profile. The session then has its proof: for 5 minutes, which each call that needs it begins anew, and for 15 in all.
+	//
+	// A wrong code costs one of three tries (`attempts_left`). Too many, over all challenges, and the customer is `locked`, first for half an hour. A code for a refund isn't entered here but in the `confirm`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1229,6 +1263,10 @@ type ClientInterface interface {
 
 	// VerifyChallenge Enter the code
 	//
+	// Takes the code of a challenge for the profile. The session then has its proof: for 5 minutes, which each call that needs it begins anew, and for 15 in all.
+	//
+	// A wrong code costs one of three tries (`attempts_left`). Too many, over all challenges, and the customer is `locked`, first for half an hour. A code for a refund isn't entered here but in the `confirm`.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/otp/challenges/{challenge_id}/verify (the `VerifyChallenge` operationId).
@@ -1236,30 +1274,46 @@ type ClientInterface interface {
 
 	// ListPayments The payments menu
 	//
+	// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.
+	//
 	// Corresponds with GET /v1/payments (the `ListPayments` operationId).
 	ListPayments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListServices The services paid for
+	//
+	// The services of which the customer has paid requests, or benefits from some, ordered by code. A service is listed also when nothing of it can come back: `refundable_count` is then 0, and its requests say why.
 	//
 	// Corresponds with GET /v1/payments/e-payments (the `ListServices` operationId).
 	ListServices(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRequests The requests of a service
 	//
+	// The customer's requests of one service, newest payment first, a page at a time. Each says whether its fee can come back, and if not, why: `reason` is a stable code, `reason_text` its words. Show those, too: a customer who sees why isn't asked for anything in vain.
+	//
 	// Corresponds with GET /v1/payments/e-payments/{service}/requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, service string, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetProfile Who the caller is
+	//
+	// The customer as the bank knows them, and their accounts: the first screen after signing in.
+	//
+	// It is about a person, so the token isn't enough. Whoever gets `step_up_required` sends a code, has it entered, and calls again. Everything that identifies somebody is masked; an account is offered, and chosen at step 9, by its `account_id`.
 	//
 	// Corresponds with GET /v1/profile (the `GetProfile` operationId).
 	GetProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRefunds The caller's refunds
 	//
+	// The customer's refunds over all sessions and channels, newest first, a page at a time; or with `reference` the one. Previews aren't listed. It needs no code: whoever asked for their money back may look after it.
+	//
 	// Corresponds with GET /v1/refunds (the `ListRefunds` operationId).
 	ListRefunds(ctx context.Context, params *ListRefundsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewRefundWithBody See what would be given back
+	//
+	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+	//
+	// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1268,6 +1322,10 @@ type ClientInterface interface {
 
 	// PreviewRefund See what would be given back
 	//
+	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+	//
+	// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/refunds (the `PreviewRefund` operationId).
@@ -1275,15 +1333,23 @@ type ClientInterface interface {
 
 	// WithdrawRefund Withdraw it before it is sent
 	//
+	// Drops a preview, or cancels a refund of which nothing was sent yet; of one that is cancelled it says so again. A preview that was dropped is `not_found` from then on.
+	//
 	// Corresponds with DELETE /v1/refunds/{refund_id} (the `WithdrawRefund` operationId).
 	WithdrawRefund(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRefund A refund and its timeline
 	//
+	// What became of it. `status` is for customers and has five values; `state` is finer, and `timeline` tells each that the refund went through, with words for the customer. Before the confirm the same id answers with the preview.
+	//
 	// Corresponds with GET /v1/refunds/{refund_id} (the `GetRefund` operationId).
 	GetRefund(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ConfirmRefundWithBody Ask for the money back
+	//
+	// Step 11: the customer agrees. The refund is written down before the answer, and can't be lost or doubled from there on; `reference` is what the customer keeps. The government core isn't asked while the customer waits.
+	//
+	// The refund's id is the key, for ever: whoever confirms again, after a time-out or a restart, gets the same refund (`Idempotent-Replay: true`), as it stands by then. Where the preview said `confirm_requires: code`, challenge and code go into the body; otherwise there need be none.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1292,6 +1358,10 @@ type ClientInterface interface {
 
 	// ConfirmRefund Ask for the money back
 	//
+	// Step 11: the customer agrees. The refund is written down before the answer, and can't be lost or doubled from there on; `reference` is what the customer keeps. The government core isn't asked while the customer waits.
+	//
+	// The refund's id is the key, for ever: whoever confirms again, after a time-out or a restart, gets the same refund (`Idempotent-Replay: true`), as it stands by then. Where the preview said `confirm_requires: code`, challenge and code go into the body; otherwise there need be none.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
@@ -1299,6 +1369,10 @@ type ClientInterface interface {
 }
 
 // CreateAssistedSessionWithBody Begin to serve a customer
+//
+// The teller enters the number of the document that the customer shows. The answer says what could come back and why the rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way to their own phone; they type it on a keypad that is turned to them.
+//
+// A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has 50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1317,6 +1391,10 @@ func (c *Client) CreateAssistedSessionWithBody(ctx context.Context, contentType 
 
 // CreateAssistedSession Begin to serve a customer
 //
+// The teller enters the number of the document that the customer shows. The answer says what could come back and why the rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way to their own phone; they type it on a keypad that is turned to them.
+//
+// A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has 50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/assisted-sessions (the `CreateAssistedSession` operationId).
@@ -1334,6 +1412,8 @@ func (c *Client) CreateAssistedSession(ctx context.Context, body CreateAssistedS
 
 // EndAssistedSession The customer leaves
 //
+// Ends the session. Whatever was confirmed in it goes on.
+//
 // Corresponds with DELETE /v1/assisted-sessions/{assisted_session_id} (the `EndAssistedSession` operationId).
 func (c *Client) EndAssistedSession(ctx context.Context, assistedSessionID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEndAssistedSessionRequest(c.Server, assistedSessionID)
@@ -1348,6 +1428,8 @@ func (c *Client) EndAssistedSession(ctx context.Context, assistedSessionID strin
 }
 
 // VerifyAssistedSessionWithBody Enter the customer's code
+//
+// Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the teller's token with the header `Assisted-Session`, which stands for the proof.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1366,6 +1448,8 @@ func (c *Client) VerifyAssistedSessionWithBody(ctx context.Context, assistedSess
 
 // VerifyAssistedSession Enter the customer's code
 //
+// Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the teller's token with the header `Assisted-Session`, which stands for the proof.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
@@ -1382,6 +1466,12 @@ func (c *Client) VerifyAssistedSession(ctx context.Context, assistedSessionID st
 }
 
 // CreateChallengeWithBody Send a one-time code
+//
+// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+//
+// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
+//
+// A customer has one live challenge. A new one ends the one before, whatever it was for. Of SMS there are 5 an hour and 10 a day for the profile, 10 and 20 for refunds.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1400,6 +1490,12 @@ func (c *Client) CreateChallengeWithBody(ctx context.Context, contentType string
 
 // CreateChallenge Send a one-time code
 //
+// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+//
+// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
+//
+// A customer has one live challenge. A new one ends the one before, whatever it was for. Of SMS there are 5 an hour and 10 a day for the profile, 10 and 20 for refunds.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/otp/challenges (the `CreateChallenge` operationId).
@@ -1416,6 +1512,8 @@ func (c *Client) CreateChallenge(ctx context.Context, body CreateChallengeJSONRe
 }
 
 // ResendChallengeWithBody Send a new code
+//
+// Sends a new code for the same challenge. The code before is dead; wrong codes stay counted. Not within a minute of the code before (`resend_after` says when), and no more than twice.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1434,6 +1532,8 @@ func (c *Client) ResendChallengeWithBody(ctx context.Context, challengeID string
 
 // ResendChallenge Send a new code
 //
+// Sends a new code for the same challenge. The code before is dead; wrong codes stay counted. Not within a minute of the code before (`resend_after` says when), and no more than twice.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/otp/challenges/{challenge_id}/resend (the `ResendChallenge` operationId).
@@ -1450,6 +1550,10 @@ func (c *Client) ResendChallenge(ctx context.Context, challengeID string, body R
 }
 
 // VerifyChallengeWithBody Enter the code
+//
+// Takes the code of a challenge for the profile. The session then has its proof: for 5 minutes, which each call that needs it begins anew, and for 15 in all.
+//
+// A wrong code costs one of three tries (`attempts_left`). Too many, over all challenges, and the customer is `locked`, first for half an hour. A code for a refund isn't entered here but in the `confirm`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1468,6 +1572,10 @@ func (c *Client) VerifyChallengeWithBody(ctx context.Context, challengeID string
 
 // VerifyChallenge Enter the code
 //
+// Takes the code of a challenge for the profile. The session then has its proof: for 5 minutes, which each call that needs it begins anew, and for 15 in all.
+//
+// A wrong code costs one of three tries (`attempts_left`). Too many, over all challenges, and the customer is `locked`, first for half an hour. A code for a refund isn't entered here but in the `confirm`.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/otp/challenges/{challenge_id}/verify (the `VerifyChallenge` operationId).
@@ -1485,6 +1593,8 @@ func (c *Client) VerifyChallenge(ctx context.Context, challengeID string, body V
 
 // ListPayments The payments menu
 //
+// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.
+//
 // Corresponds with GET /v1/payments (the `ListPayments` operationId).
 func (c *Client) ListPayments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPaymentsRequest(c.Server)
@@ -1499,6 +1609,8 @@ func (c *Client) ListPayments(ctx context.Context, reqEditors ...RequestEditorFn
 }
 
 // ListServices The services paid for
+//
+// The services of which the customer has paid requests, or benefits from some, ordered by code. A service is listed also when nothing of it can come back: `refundable_count` is then 0, and its requests say why.
 //
 // Corresponds with GET /v1/payments/e-payments (the `ListServices` operationId).
 func (c *Client) ListServices(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1515,6 +1627,8 @@ func (c *Client) ListServices(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListRequests The requests of a service
 //
+// The customer's requests of one service, newest payment first, a page at a time. Each says whether its fee can come back, and if not, why: `reason` is a stable code, `reason_text` its words. Show those, too: a customer who sees why isn't asked for anything in vain.
+//
 // Corresponds with GET /v1/payments/e-payments/{service}/requests (the `ListRequests` operationId).
 func (c *Client) ListRequests(ctx context.Context, service string, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRequestsRequest(c.Server, service, params)
@@ -1529,6 +1643,10 @@ func (c *Client) ListRequests(ctx context.Context, service string, params *ListR
 }
 
 // GetProfile Who the caller is
+//
+// The customer as the bank knows them, and their accounts: the first screen after signing in.
+//
+// It is about a person, so the token isn't enough. Whoever gets `step_up_required` sends a code, has it entered, and calls again. Everything that identifies somebody is masked; an account is offered, and chosen at step 9, by its `account_id`.
 //
 // Corresponds with GET /v1/profile (the `GetProfile` operationId).
 func (c *Client) GetProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1545,6 +1663,8 @@ func (c *Client) GetProfile(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // ListRefunds The caller's refunds
 //
+// The customer's refunds over all sessions and channels, newest first, a page at a time; or with `reference` the one. Previews aren't listed. It needs no code: whoever asked for their money back may look after it.
+//
 // Corresponds with GET /v1/refunds (the `ListRefunds` operationId).
 func (c *Client) ListRefunds(ctx context.Context, params *ListRefundsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRefundsRequest(c.Server, params)
@@ -1559,6 +1679,10 @@ func (c *Client) ListRefunds(ctx context.Context, params *ListRefundsParams, req
 }
 
 // PreviewRefundWithBody See what would be given back
+//
+// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+//
+// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1577,6 +1701,10 @@ func (c *Client) PreviewRefundWithBody(ctx context.Context, params *PreviewRefun
 
 // PreviewRefund See what would be given back
 //
+// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+//
+// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/refunds (the `PreviewRefund` operationId).
@@ -1594,6 +1722,8 @@ func (c *Client) PreviewRefund(ctx context.Context, params *PreviewRefundParams,
 
 // WithdrawRefund Withdraw it before it is sent
 //
+// Drops a preview, or cancels a refund of which nothing was sent yet; of one that is cancelled it says so again. A preview that was dropped is `not_found` from then on.
+//
 // Corresponds with DELETE /v1/refunds/{refund_id} (the `WithdrawRefund` operationId).
 func (c *Client) WithdrawRefund(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWithdrawRefundRequest(c.Server, refundID)
@@ -1609,6 +1739,8 @@ func (c *Client) WithdrawRefund(ctx context.Context, refundID string, reqEditors
 
 // GetRefund A refund and its timeline
 //
+// What became of it. `status` is for customers and has five values; `state` is finer, and `timeline` tells each that the refund went through, with words for the customer. Before the confirm the same id answers with the preview.
+//
 // Corresponds with GET /v1/refunds/{refund_id} (the `GetRefund` operationId).
 func (c *Client) GetRefund(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRefundRequest(c.Server, refundID)
@@ -1623,6 +1755,10 @@ func (c *Client) GetRefund(ctx context.Context, refundID string, reqEditors ...R
 }
 
 // ConfirmRefundWithBody Ask for the money back
+//
+// Step 11: the customer agrees. The refund is written down before the answer, and can't be lost or doubled from there on; `reference` is what the customer keeps. The government core isn't asked while the customer waits.
+//
+// The refund's id is the key, for ever: whoever confirms again, after a time-out or a restart, gets the same refund (`Idempotent-Replay: true`), as it stands by then. Where the preview said `confirm_requires: code`, challenge and code go into the body; otherwise there need be none.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1640,6 +1776,10 @@ func (c *Client) ConfirmRefundWithBody(ctx context.Context, refundID string, con
 }
 
 // ConfirmRefund Ask for the money back
+//
+// Step 11: the customer agrees. The refund is written down before the answer, and can't be lost or doubled from there on; `reference` is what the customer keeps. The government core isn't asked while the customer waits.
+//
+// The refund's id is the key, for ever: whoever confirms again, after a time-out or a restart, gets the same refund (`Idempotent-Replay: true`), as it stands by then. Where the preview said `confirm_requires: code`, challenge and code go into the body; otherwise there need be none.
 //
 // Takes a body of the `application/json` content type.
 //
