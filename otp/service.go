@@ -141,7 +141,11 @@ func digitsOf(id string) int {
 	if len(id) != idLen {
 		return 0
 	}
-	return int(id[idLen-1] - '0')
+	digits := int(id[idLen-1]) - '0'
+	if digits < DigitsMin || digits > DigitsMax {
+		return 0
+	}
+	return digits
 }
 
 // idLen is that of rand.Text, 26, and the digit's.

@@ -89,6 +89,8 @@ func TestBoundToItsPurpose(t *testing.T) {
 		"session":   func(a *otp.Attempt) { a.Session = "s2" },
 		"challenge": func(a *otp.Attempt) { a.ChallengeID = strings.ToLower(a.ChallengeID) },
 		"nothing":   func(a *otp.Attempt) { a.ChallengeID = "" },
+		"malformed": func(a *otp.Attempt) { a.ChallengeID = a.ChallengeID[:len(a.ChallengeID)-1] + "Z" },
+		"no digits": func(a *otp.Attempt) { a.ChallengeID = a.ChallengeID[:len(a.ChallengeID)-1] + "0" },
 		"purpose":   func(a *otp.Attempt) { a.Purpose = otp.Profile },
 		"refund":    func(a *otp.Attempt) { a.Ref = "r2" },
 		"binding":   func(a *otp.Attempt) { a.Binding = otp.Bind("p01", "s1", "r1", "20001") },
