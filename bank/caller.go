@@ -57,6 +57,15 @@ func (c Caller) Holder() Holder {
 // desk is where a teller works.
 func (c Caller) desk() Desk { return Desk{Login: c.Subject, Session: c.Session} }
 
+// accountable returns ErrBarred when the token doesn't say which person the teller is, and at which branch: whatever they
+// did would be nobody's.
+func (c Caller) accountable() error {
+	if c.Employee == "" || c.Branch == "" {
+		return ErrBarred
+	}
+	return nil
+}
+
 // awaits reports whether the customer before the teller hasn't proved yet that they are there.
 func (c Caller) awaits() bool { return c.assisted != nil && !c.assisted.Verified }
 

@@ -139,6 +139,9 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 		return Assistance{}, ErrIDInvalid
 	}
 	now := time.Now()
+	if err := teller.accountable(); err != nil {
+		return Assistance{}, err
+	}
 	lookup := Lookup{
 		ID: uuid.Must(uuid.NewV7()).String(), At: now, Login: teller.Subject, Employee: teller.Employee,
 		Branch: teller.Branch, Session: teller.Session, Client: teller.Client, Number: identity,
@@ -175,9 +178,6 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 
 // lookUp finds the customer and has the look put on record, with what came of it.
 func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *IdentityCheck) (Customer, error) {
-	if l.Employee == "" || l.Branch == "" { // then nobody could be held to account
-		return Customer{}, ErrBarred
-	}
 	staff, err := p.Directory.Staff(ctx, l.Employee)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -214,11 +214,15 @@ func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *Identi
 	return customer, found
 }
 
+// overviewPages bounds what a look-up asks of the core, and tells, of a customer who hasn't proved yet that they are
+// there: their newest 1,000 requests, more than a teller looks through.
+const overviewPages = 2
+
 // overview is whether each of the customer's requests can come back, by service: in no order that would tell when each
 // was paid.
 func (p *Path) overview(ctx context.Context, terms Terms, customer Customer) ([]Outlook, error) {
 	overview := []Outlook{}
-	err := p.each(ctx, terms, customer, func(l Listed) {
+	err := p.each(ctx, terms, customer, overviewPages, func(l Listed) {
 		overview = append(overview, Outlook{terms.Describe(l.Service), l.Reason})
 	})
 	slices.SortFunc(overview, func(a, b Outlook) int {
@@ -233,6 +237,9 @@ func (p *Path) overview(ctx context.Context, terms Terms, customer Customer) ([]
 // Assisted is the teller, speaking for the customer of their assisted session: a use of the session. Until the customer
 // has proved that they are there, Caller.Proven says so.
 func (p *Path) Assisted(ctx context.Context, teller Caller, id string) (Caller, error) {
+	if err := teller.accountable(); err != nil {
+		return Caller{}, err
+	}
 	session, err := p.Counter.Use(ctx, teller.desk(), id)
 	if err != nil {
 		return Caller{}, unavailable(err, ErrNotFound)

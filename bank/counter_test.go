@@ -183,6 +183,17 @@ func TestOverview(t *testing.T) {
 	}
 }
 
+// TestLongOverview: a customer who hasn't proved yet that they are there costs the core two searches at most.
+func TestLongOverview(t *testing.T) {
+	w := newWorld(t)
+	for i := range 1001 {
+		w.paid("rq-"+time.Duration(i).String(), 100_00)
+	}
+	if a := w.assist(teller, nil); len(w.inquiries.searches) != 2 || len(a.Overview) != 1000 {
+		t.Errorf("%d searches, %d outlooks", len(w.inquiries.searches), len(a.Overview))
+	}
+}
+
 // TestWhoIsAsked: nobody but the teller who began the session, in the session of the token in which they did, speaks for
 // its customer; and before the customer has typed the code they may have it sent again, and nothing else.
 func TestWhoIsAsked(t *testing.T) {
@@ -197,6 +208,14 @@ func TestWhoIsAsked(t *testing.T) {
 		_, err = w.VerifyAssisted(t.Context(), by, a.Session.ID, code)
 		w.wantErr(err, bank.ErrNotFound)
 		w.wantErr(w.EndAssisted(t.Context(), by, a.Session.ID), bank.ErrNotFound)
+	}
+	nobody, nowhere := teller, teller // by a newer token of the same session
+	nobody.Employee, nowhere.Branch = "", ""
+	for _, by := range []bank.Caller{nobody, nowhere} {
+		_, err := w.Assisted(t.Context(), by, a.Session.ID)
+		w.wantErr(err, bank.ErrBarred)
+		_, err = w.VerifyAssisted(t.Context(), by, a.Session.ID, code)
+		w.wantErr(err, bank.ErrBarred)
 	}
 	c, err := w.Assisted(t.Context(), teller, a.Session.ID)
 	w.wantErr(err, nil)

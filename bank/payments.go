@@ -36,7 +36,7 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	}
 	terms := p.Terms()
 	totals := map[string]*ServiceTotal{}
-	err = p.each(ctx, terms, customer, func(l Listed) {
+	err = p.each(ctx, terms, customer, searchPagesMax, func(l Listed) {
 		t := totals[l.Service]
 		if t == nil {
 			t = &ServiceTotal{Service: terms.Describe(l.Service)}
@@ -58,10 +58,11 @@ func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
 	return services, nil
 }
 
-// each visits all requests of which the customer is payer or beneficiary, newest first, in as few calls as that takes.
-func (p *Path) each(ctx context.Context, terms Terms, customer Customer, visit func(Listed)) error {
+// each visits the requests of which the customer is payer or beneficiary, newest first, in as few calls as that takes and
+// in no more than so many pages.
+func (p *Path) each(ctx context.Context, terms Terms, customer Customer, pages int, visit func(Listed)) error {
 	cursor := ""
-	for range searchPagesMax {
+	for range pages {
 		requests, next, err := p.Inquiries.Search(ctx, Search{Party: customer.Identity, Limit: searchPage, Cursor: cursor})
 		if err != nil { // a cursor that the core won't take back is its doing, not the caller's
 			return unavailable(err, ErrCoreUnavailable)

@@ -37,7 +37,7 @@ func outlookOf(o bank.Outlook) Outlook {
 type AssistedSession struct {
 	AssistedSessionID string           `json:"assisted_session_id" doc:"For the header Assisted-Session."`
 	Customer          Attended         `json:"customer"`
-	Overview          []Outlook        `json:"overview" nullable:"false"`
+	Overview          []Outlook        `json:"overview" nullable:"false" doc:"Of the customer's newest 1,000 requests, by service."`
 	Challenge         Maybe[Challenge] `json:"challenge" doc:"Of the code that the customer types on the keypad; null after an identity check."`
 }
 
@@ -83,7 +83,7 @@ type assistInput struct {
 	Body struct {
 		IDNumber      string                  `json:"id_number" maxLength:"128" doc:"As typed, from the customer's document."`
 		DocumentSeen  bool                    `json:"document_seen" enum:"true" doc:"The teller has the document before them."`
-		IdentityCheck *IdentityCheckInputBody `json:"identity_check,omitempty" doc:"For a customer without a mobile, or whose number changed within 72 hours; with any other it counts for nothing."`
+		IdentityCheck *IdentityCheckInputBody `json:"identity_check,omitempty" doc:"For a customer without a mobile, or whose number changed within 72 hours or what the bank has set; with any other it counts for nothing."`
 	}
 }
 

@@ -110,7 +110,7 @@ var kinds = map[string]kind{
 	"limit_exceeded": {422, bank.Text{AR: "تجاوز الحد اليومي", EN: "Daily limit exceeded"},
 		bank.Text{AR: "تجاوز الطلب حدك اليومي في هذه القناة، ويمكن للفرع أن يقبل أكثر", EN: "The request exceeds your daily limit on this channel; a branch can do more."}, 0},
 	"mobile_recent": {422, bank.Text{AR: "رقم الجوال تغيّر حديثًا", EN: "Mobile changed recently"},
-		bank.Text{AR: "تغيّر رقم جوالك خلال ٧٢ ساعة، يمكن للفرع مساعدتك", EN: "Your mobile number changed within 72 hours; a branch can help."}, 0},
+		bank.Text{AR: "تغيّر رقم جوالك حديثًا، يمكن للفرع مساعدتك", EN: "Your mobile number changed recently; a branch can help."}, 0},
 	"locked": {423, bank.Text{AR: "موقوف مؤقتًا", EN: "Locked"},
 		bank.Text{AR: "أُدخلت رموز خاطئة كثيرة، حاول لاحقًا أو زر الفرع", EN: "Too many wrong codes; try later or visit a branch."}, 0},
 	"resend_too_soon": {429, bank.Text{AR: "أُرسل رمز قبل قليل", EN: "A code was sent just now"},

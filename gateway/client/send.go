@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	answerMax = 4 << 20 // bytes of an answer; the longest page is a fortieth of it
+	answerMax = 4 << 20 // bytes of an answer; the longest is a tenth of it
 	pauseBase = 200 * time.Millisecond
 	pauseMost = 5 * time.Second // between attempts, unless Retry-After asks for more
 	patience  = time.Minute     // a longer Retry-After is the caller's to decide on

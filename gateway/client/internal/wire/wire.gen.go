@@ -444,7 +444,7 @@ type AssistInputBody struct {
 	// IDNumber As typed, from the customer's document.
 	IDNumber string `json:"id_number"`
 
-	// IdentityCheck For a customer without a mobile, or whose number changed within 72 hours; with any other it counts for nothing.
+	// IdentityCheck For a customer without a mobile, or whose number changed within 72 hours or what the bank has set; with any other it counts for nothing.
 	IdentityCheck *IdentityCheckInputBody `json:"identity_check,omitempty"`
 }
 
@@ -459,7 +459,9 @@ type AssistedSession struct {
 	// Challenge Of the code that the customer types on the keypad; null after an identity check.
 	Challenge *Challenge `json:"challenge"`
 	Customer  Attended   `json:"customer"`
-	Overview  []Outlook  `json:"overview"`
+
+	// Overview Of the customer's newest 1,000 requests, by service.
+	Overview []Outlook `json:"overview"`
 }
 
 // Attended defines model for Attended.

@@ -312,7 +312,7 @@ export interface components {
             document_seen: true;
             /** @description As typed, from the customer's document. */
             id_number: string;
-            /** @description For a customer without a mobile, or whose number changed within 72 hours; with any other it counts for nothing. */
+            /** @description For a customer without a mobile, or whose number changed within 72 hours or what the bank has set; with any other it counts for nothing. */
             identity_check?: components["schemas"]["IdentityCheckInputBody"];
         };
         AssistedSession: {
@@ -321,6 +321,7 @@ export interface components {
             /** @description Of the code that the customer types on the keypad; null after an identity check. */
             challenge: components["schemas"]["Challenge"] | null;
             customer: components["schemas"]["Attended"];
+            /** @description Of the customer's newest 1,000 requests, by service. */
             overview: components["schemas"]["Outlook"][];
         };
         Attended: {
@@ -842,7 +843,7 @@ export interface operations {
             };
             /**
              * @description - `id_invalid`: Check the national ID or iqama number.
-             *     - `mobile_recent`: Your mobile number changed within 72 hours; a branch can help.
+             *     - `mobile_recent`: Your mobile number changed recently; a branch can help.
              */
             422: {
                 headers: {
@@ -1200,7 +1201,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `mobile_recent`: Your mobile number changed within 72 hours; a branch can help. */
+            /** @description - `mobile_recent`: Your mobile number changed recently; a branch can help. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1351,7 +1352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `mobile_recent`: Your mobile number changed within 72 hours; a branch can help. */
+            /** @description - `mobile_recent`: Your mobile number changed recently; a branch can help. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
