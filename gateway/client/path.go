@@ -90,18 +90,18 @@ func (c *Client) Preview(ctx context.Context, ask Ask) (*Preview, error) {
 // Confirm is step 11, for a preview that needs no code. The refund's id is its key: confirming again, ever, is the same
 // refund.
 func (c *Client) Confirm(ctx context.Context, refundID string) (*Confirmation, error) {
-	return c.confirm(ctx, refundID, wire.ConfirmInputBody{})
+	return c.confirm(ctx, again, refundID, wire.ConfirmInputBody{})
 }
 
-// ConfirmWithCode is step 11 with the code that ChallengeRefund had sent.
+// ConfirmWithCode is step 11 with the code that ChallengeRefund had sent. After ErrNoAnswer, Refund tells what became of it.
 func (c *Client) ConfirmWithCode(ctx context.Context, refundID, challengeID, code string) (*Confirmation, error) {
-	return c.confirm(ctx, refundID, wire.ConfirmInputBody{ChallengeID: &challengeID, Code: &code})
+	return c.confirm(ctx, once, refundID, wire.ConfirmInputBody{ChallengeID: &challengeID, Code: &code})
 }
 
-func (c *Client) confirm(ctx context.Context, refundID string, body wire.ConfirmInputBody) (*Confirmation, error) {
+func (c *Client) confirm(ctx context.Context, how repetition, refundID string, body wire.ConfirmInputBody) (*Confirmation, error) {
 	req, err := wire.NewConfirmRefundRequest(c.base, refundID, body)
 	var done Confirmation
-	a, err := c.call(ctx, again, &done, req, err)
+	a, err := c.call(ctx, how, &done, req, err)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ var calls = []struct {
 		return err
 	}},
 	{"confirm", true, accepted, func(ctx context.Context, c *client.Client) error { _, err := c.Confirm(ctx, "f-1"); return err }},
-	{"confirm with a code", true, accepted, func(ctx context.Context, c *client.Client) error {
+	{"confirm with a code", false, accepted, func(ctx context.Context, c *client.Client) error {
 		_, err := c.ConfirmWithCode(ctx, "f-1", "ch-1", code)
 		return err
 	}},

@@ -48,9 +48,9 @@ const pagesMax = 1000; // after a hundred thousand items something is wrong
  * One caller's way to a gateway, in the order of the path. A refusal is thrown as a `Problem`.
  *
  * A call is repeated only where that can do no harm: what reads, what withdraws or ends, a preview (under one
- * Idempotency-Key, made for it) and a confirm (the refund's id is its key). It is repeated when no answer came, when a
- * proxy answered for a gateway that it couldn't reach, and on try_again; not before Retry-After, and a few times only. A
- * code is never asked for, sent anew or entered a second time: the customer would get another SMS, or lose a try.
+ * Idempotency-Key, made for it) and a confirm without a code (the refund's id is its key). It is repeated when no answer
+ * came, when a proxy answered for a gateway that it couldn't reach, and on try_again; not before Retry-After, and a few
+ * times only. A code is never asked for, sent anew or entered a second time: the customer would get another SMS, or lose a try.
  */
 export class Client {
   readonly #api: Contract<paths>;
@@ -138,11 +138,13 @@ export class Client {
 
   /**
    * Step 11. A preview whose `confirm_requires` is "code" takes the one that `challengeRefund` had sent. The refund's id is
-   * its key: confirming again, ever, is the same refund.
+   * its key: confirming again, ever, is the same refund. With a code it is sent once: after a `NoAnswer`, `refund` tells what
+   * became of it.
    */
   async confirm(refundId: string, code?: { challenge_id: string; code: string }, call: Call = {}): Promise<Confirmation & { replayed: boolean }> {
     const params = { path: { refund_id: refundId } };
-    return withReplay(await this.#again(call, (init) => this.#api.POST("/v1/refunds/{refund_id}/confirm", { ...init, params, body: code ?? {} })));
+    const send = (init: Init) => this.#api.POST("/v1/refunds/{refund_id}/confirm", { ...init, params, body: code ?? {} });
+    return withReplay(await (code ? this.#once(call, send) : this.#again(call, send)));
   }
 
   /** What became of a preview, or the preview itself; `status` tells which. */

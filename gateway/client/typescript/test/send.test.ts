@@ -32,7 +32,7 @@ const calls: { name: string; safe: boolean; answer: Reply; call(c: Client): Prom
   { name: "requests", safe: true, answer: empty, call: (c) => read(c.requests("090-003")) },
   { name: "preview", safe: true, answer: preview, call: (c) => c.preview(ask) },
   { name: "confirm", safe: true, answer: accepted, call: (c) => c.confirm("f-1") },
-  { name: "confirm with a code", safe: true, answer: accepted, call: (c) => c.confirm("f-1", { challenge_id: "ch-1", code }) },
+  { name: "confirm with a code", safe: false, answer: accepted, call: (c) => c.confirm("f-1", { challenge_id: "ch-1", code }) },
   { name: "refund", safe: true, answer: { status: 200, body: { status: "completed" } }, call: (c) => c.refund("f-1") },
   { name: "refunds", safe: true, answer: empty, call: (c) => read(c.refunds()) },
   { name: "findRefund", safe: true, answer: empty, call: (c) => c.findRefund("RF0") },
