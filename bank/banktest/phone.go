@@ -49,7 +49,7 @@ func (p *Phone) Messages(t testing.TB) []SMS {
 	return p.w.For(t).messages(p.number)
 }
 
-var codeInSMS = regexp.MustCompile(`^[^\n]*:(\d{6,8})\n`)
+var codeInSMS = regexp.MustCompile(`^[^\n]*:(\d{4,8})\n`)
 
 // Code is the newest code on the phone that Code hasn't given before, to whomever; it waits for one to arrive. What
 // arrived before a world was attached to is nobody's code.
