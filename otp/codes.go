@@ -38,8 +38,9 @@ type Codes interface {
 	// block are on their way to the Ledger.
 	Put(ctx context.Context, s Stored, blockAt int) (tries int, err error)
 
-	// Find returns the holder's challenge of this ID if it can still be used:
-	// not burnt, not expired at now, with tries left. Otherwise ErrGone.
+	// Find returns the holder's challenge of this ID, or with an empty one
+	// whichever it is, if it can still be used: not burnt, not expired at now,
+	// with tries left. Otherwise ErrGone.
 	Find(ctx context.Context, h Holder, id string, now time.Time) (Stored, error)
 
 	// Renew replaces the MAC and the times of the holder's challenge by those of

@@ -158,9 +158,11 @@ func TestOutages(t *testing.T) {
 
 func TestDropOutage(t *testing.T) {
 	d, stores := newFrailDesk(t)
-	stores.fails = "drop"
-	if err := d.Drop(t.Context(), "p01"); !errors.Is(err, otp.ErrUnavailable) {
-		t.Errorf("Drop: %v", err)
+	d.issue(t, forRefund(t, "r1"))
+	for _, stores.fails = range []string{"find", "drop"} {
+		if err := d.Drop(t.Context(), "p01", "s1"); !errors.Is(err, otp.ErrUnavailable) {
+			t.Errorf("%s fails: %v", stores.fails, err)
+		}
 	}
 }
 

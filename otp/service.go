@@ -355,10 +355,18 @@ func (s *Service) Reopen(ctx context.Context, customer string) error {
 	return nil
 }
 
-// Drop forgets the customer's live challenge: their session ended. What the
-// ledger knows of them stays. Error: ErrUnavailable.
-func (s *Service) Drop(ctx context.Context, customer string) error {
-	if err := s.codes.Drop(ctx, s.pepper.holder(customer), ""); err != nil {
+// Drop forgets the live challenge of a session that ended; one of the customer's
+// other sessions stays. What the ledger knows of them stays too. Error:
+// ErrUnavailable.
+func (s *Service) Drop(ctx context.Context, customer, session string) error {
+	stored, err := s.codes.Find(ctx, s.pepper.holder(customer), "", now())
+	if err == nil {
+		seal := s.pepper.seal(bond{stored.ID, customer, session, stored.Purpose, stored.Ref, stored.Binding})
+		if hmac.Equal(seal[:], stored.Seal[:]) {
+			err = s.codes.Drop(ctx, stored.Holder, stored.ID)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrGone) {
 		return unavailable(err)
 	}
 	return nil

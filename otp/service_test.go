@@ -150,10 +150,21 @@ func TestDropAndFlush(t *testing.T) {
 	d := newDesk(t)
 	one, two := forRefund(t, "r1"), forRefund(t, "r2")
 	c := d.issue(t, one)
-	if err := d.Drop(t.Context(), "p01"); err != nil {
-		t.Fatal(err)
+	drop := func(customer, session string) {
+		t.Helper()
+		if err := d.Drop(t.Context(), customer, session); err != nil {
+			t.Fatal(err)
+		}
 	}
-	d.want(t, attempt(one, c, d.phone.Code()), otp.ErrGone)
+	drop("p01", "s2") // another session's end
+	drop("p02", "s1")
+	if _, err := d.Find(t.Context(), "p01", "s1", c.ID); err != nil {
+		t.Errorf("another's end took the challenge: %v", err)
+	}
+	for range 2 { // again is no error
+		drop("p01", "s1")
+		d.want(t, attempt(one, c, d.phone.Code()), otp.ErrGone)
+	}
 	c = d.issue(t, two)
 	d.wantWrong(t, attempt(two, c, otptest.WrongCode(d.phone.Code())), 2)
 	d.codes.Flush()

@@ -301,12 +301,16 @@ func drop(t *testing.T, c otp.Codes) {
 	}
 	dropped("a") // nothing there is nothing to complain about
 	put(t, c, s)
+	if found, err := c.Find(t.Context(), s.Holder, "", start()); err != nil || found.ID != "a" || found.Seal != s.Seal {
+		t.Fatalf("found, whichever it is: %+v, %v", found, err)
+	}
 	dropped("b")
 	if _, err := c.Find(t.Context(), s.Holder, s.ID, start()); err != nil {
 		t.Fatalf("dropped with another's ID: %v", err)
 	}
 	dropped("a")
 	wantGone(t, c, s, start())
+	wantGone(t, c, otp.Stored{Holder: s.Holder}, start())
 	put(t, c, s)
 	dropped("")
 	wantVerdict(t, c, guess(s, "482915", "n1"), otp.Gone, 0)

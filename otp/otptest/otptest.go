@@ -145,7 +145,7 @@ func (c *Codes) Find(ctx context.Context, h otp.Holder, id string, now time.Time
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.live[h]
-	if l == nil || l.ID != id || !l.usable(now) {
+	if l == nil || id != "" && l.ID != id || !l.usable(now) {
 		return otp.Stored{}, otp.ErrGone
 	}
 	return l.Stored, ctx.Err()

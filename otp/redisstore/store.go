@@ -133,7 +133,7 @@ func (s *Store) Find(ctx context.Context, h otp.Holder, id string, now time.Time
 	}
 	c, ok := read(fields)
 	_, burnt := fields["burner"]
-	if !ok || c.ID != id || burnt || !now.Before(c.ExpiresAt) || c.Tried >= c.Tries {
+	if !ok || id != "" && c.ID != id || burnt || !now.Before(c.ExpiresAt) || c.Tried >= c.Tries {
 		return otp.Stored{}, otp.ErrGone
 	}
 	c.Holder = h
