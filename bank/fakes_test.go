@@ -2,6 +2,7 @@ package bank_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -471,4 +472,35 @@ func (s *sessions) DropPreview(ctx context.Context, h bank.Holder, id string) er
 		}
 	}
 	return nil
+}
+
+func (s *sessions) Drop(ctx context.Context, h bank.Holder) error {
+	if err := s.at(ctx, "Drop"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.proofs, h)
+	delete(s.previews, h)
+	maps.DeleteFunc(s.keys, func(k bank.Key, _ claim) bool { return k.Holder == h })
+	return nil
+}
+
+// endings is the record of ended sessions: until when each is remembered.
+type endings struct {
+	*trouble
+	until map[string]time.Time
+}
+
+func (e *endings) End(ctx context.Context, _ time.Time, session string, until time.Time) error {
+	if err := e.at(ctx, "End"); err != nil {
+		return err
+	}
+	e.until[session] = until
+	return nil
+}
+
+func (e *endings) Ended(ctx context.Context, session string) (bool, error) {
+	_, ended := e.until[session]
+	return ended, e.at(ctx, "Ended")
 }

@@ -17,6 +17,7 @@ type Config struct {
 	Sessions  Sessions
 	Counter   AssistedSessions
 	Lookups   Lookups
+	Endings   Endings
 	Book      Book
 	Codes     *otp.Service
 	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out

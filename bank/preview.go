@@ -55,6 +55,9 @@ type Sessions interface {
 	Preview(ctx context.Context, h Holder, id string) (Preview, error)
 	// DropPreview deletes a preview and frees its key. It is no error when there is none.
 	DropPreview(ctx context.Context, h Holder, id string) error
+
+	// Drop deletes the holder's proof and previews and frees their keys. A preview that is being kept meanwhile may stay.
+	Drop(ctx context.Context, h Holder) error
 }
 
 // Key is an idempotency key of POST /v1/refunds, scoped to client, customer and session.

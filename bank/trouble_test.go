@@ -59,10 +59,11 @@ func TestTroubleDecidesNothing(t *testing.T) {
 		{"withdraw a preview", func(w *world, _, p bank.Preview) error { return w.Cancel(t.Context(), caller, p.ID) },
 			"Refund Preview Withdraw DropPreview"},
 		{"withdraw", func(w *world, p, _ bank.Preview) error { return w.Cancel(t.Context(), caller, p.ID) }, "Refund Apply"},
+		{"end the session", func(w *world, _, _ bank.Preview) error { return w.EndSession(t.Context(), caller) }, "End"},
 	}
 	methods := []string{
 		"Customer", "Search", "UseProof", "Begin", "KeepPreview", "Preview", "Refund", "Refunds", "Events", "Live", "Spent", "Accept", "Apply",
-		"Withdraw", "DropPreview",
+		"Withdraw", "DropPreview", "End", "Drop",
 	}
 	unlucky := map[string]error{
 		"an outage": errors.New("dial tcp: connection refused"),

@@ -32,6 +32,7 @@ type world struct {
 	sessions  *sessions
 	counter   counter
 	lookups   lookups
+	endings   endings
 	ledger    otptest.Ledger
 	codes     otptest.Codes
 	phone     otptest.Phone
@@ -66,6 +67,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	w.counter, w.lookups = counter{&w.trouble, map[string]*visit{}}, lookups{trouble: &w.trouble}
 	w.inquiries.trouble, w.book.trouble = &w.trouble, &w.trouble
 	w.sessions = newSessions(&w.trouble)
+	w.endings = endings{&w.trouble, map[string]time.Time{}}
 	w.phone.Answer = func(ctx context.Context, _ string) error { return w.at(ctx, "Send") }
 	codes, err := otp.New(otp.Config{
 		Pepper: bytes.Repeat([]byte("p"), otp.PepperSize), Codes: &w.codes, Ledger: &w.ledger, Sender: &w.phone,
@@ -83,7 +85,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 		c(&w.terms)
 	}
 	w.Path, err = bank.NewPath(bank.Config{
-		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Book: &w.book, Codes: codes,
+		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Book: &w.book, Codes: codes,
 		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { return w.terms },
 		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})

@@ -33,6 +33,7 @@ func contract(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		"a preview comes back whole":               previewComesBackWhole,
 		"a preview is one holder's":                previewIsPersonal,
 		"a dropped preview frees its key":          droppedPreviewFreesItsKey,
+		"a dropped session leaves nothing":         droppedSessionLeavesNothing,
 		"changed values are absent":                changedValuesAreAbsent,
 		"values moved elsewhere are absent":        movedValuesAreAbsent,
 		"a flush only takes away":                  flushOnlyTakesAway,
@@ -191,8 +192,8 @@ func parallelPreviews(t *testing.T, client redis.UniversalClient) {
 	id, err := s.Begin(t.Context(), key())
 	wantErr(t, err, nil)
 	wantPreview(t, s, id, nil)
-	if n := len(dump(t, client)); n != 2 {
-		t.Errorf("%d keys, want the key and the one preview", n)
+	if n := len(dump(t, client)); n != 3 {
+		t.Errorf("%d keys, want the key, the one preview and the list of both", n)
 	}
 }
 
@@ -235,10 +236,34 @@ func droppedPreviewFreesItsKey(t *testing.T, client redis.UniversalClient) {
 	wantBegin(t, s, another, "", bank.ErrKeyBusy)
 }
 
+func droppedSessionLeavesNothing(t *testing.T, client redis.UniversalClient) {
+	s := sessions(t, client)
+	wantErr(t, s.Drop(t.Context(), alice), nil) // none there
+	elsewhere, another := key(), key()
+	elsewhere.Holder.Session, another.Value = "other", "another key"
+	if _, err := s.Prove(t.Context(), elsewhere.Holder); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, s.KeepPreview(t.Context(), elsewhere, preview("p-1")), nil)
+	others := dump(t, client)
+	fill(t, s)
+	wantErr(t, s.KeepPreview(t.Context(), another, preview("p-2")), nil)
+
+	for range 2 { // again is no error
+		wantErr(t, s.Drop(t.Context(), alice), nil)
+		if left := dump(t, client); !maps.Equal(left, others) {
+			t.Errorf("left are %q, want what is another session's, %q", slices.Collect(maps.Keys(left)), slices.Collect(maps.Keys(others)))
+		}
+	}
+	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantPreview(t, s, "p-2", bank.ErrNotFound)
+	wantBegin(t, s, otherBody(), "", nil)
+}
+
 func changedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 	s := sessions(t, client)
 	fill(t, s)
-	for name, value := range dump(t, client) {
+	for name, value := range sealed(t, client) {
 		for _, changed := range []string{"", "x", value[:len(value)-1], value + "x", flip(value, 0), flip(value, len(value)/2), flip(value, len(value)-1)} {
 			wantErr(t, client.Set(t.Context(), name, changed, time.Minute).Err(), nil)
 			switch {
@@ -263,7 +288,7 @@ func changedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 func movedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 	s := sessions(t, client)
 	fill(t, s)
-	of := dump(t, client)
+	of := sealed(t, client)
 	mallory := bank.Holder{Customer: "cust-mallory", Session: "sess-mallory"}
 	k := key()
 	k.Holder = mallory
@@ -271,7 +296,7 @@ func movedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 		t.Fatal(err)
 	}
 	wantErr(t, s.KeepPreview(t.Context(), k, preview("p-1")), nil) // the same id and key as alice's
-	for name := range dump(t, client) {
+	for name := range sealed(t, client) {
 		for from, value := range of {
 			if from == name {
 				continue
@@ -341,7 +366,7 @@ func nobodyIsNoHolder(t *testing.T, client redis.UniversalClient) {
 		_, beginErr := s.Begin(t.Context(), k)
 		_, previewErr := s.Preview(t.Context(), h, "p-1")
 		for i, err := range []error{proveErr, beginErr, previewErr, s.UseProof(t.Context(), h), s.Abandon(t.Context(), k),
-			s.KeepPreview(t.Context(), k, preview("p-1")), s.DropPreview(t.Context(), h, "p-1")} {
+			s.KeepPreview(t.Context(), k, preview("p-1")), s.DropPreview(t.Context(), h, "p-1"), s.Drop(t.Context(), h)} {
 			if err == nil || named(err) {
 				t.Errorf("call %d: %v", i, err)
 			}
@@ -359,7 +384,7 @@ func everythingExpires(t *testing.T, client redis.UniversalClient) {
 	running.Value = "running"
 	wantBegin(t, s, running, "", nil)
 	wantErr(t, s.UseProof(t.Context(), alice), nil)
-	longest := map[string]time.Duration{":proof.": bank.ProofIdle, ":preview.": bank.PreviewMemory, ":key.": bank.PreviewMemory}
+	longest := map[string]time.Duration{":proof.": bank.ProofIdle, ":preview.": bank.PreviewMemory, ":key.": bank.PreviewMemory, ":list.": bank.PreviewMemory}
 	for name := range dump(t, client) {
 		ttl, err := client.PTTL(t.Context(), name).Result()
 		wantErr(t, err, nil)
@@ -405,8 +430,8 @@ func nothingInClear(t *testing.T, client redis.UniversalClient) {
 	running.Value = "canary-running"
 	wantBegin(t, s, running, "", nil)
 	all := dump(t, client)
-	if len(all) != 4 {
-		t.Fatalf("%d keys, want proof, preview and two keys", len(all))
+	if len(all) != 5 {
+		t.Fatalf("%d keys, want proof, preview, two keys and the list", len(all))
 	}
 	body := key().Body
 	for _, canary := range []string{
@@ -444,7 +469,7 @@ func undecided(t *testing.T, s *redissession.Sessions) {
 	_, beginErr := s.Begin(t.Context(), key())
 	_, previewErr := s.Preview(t.Context(), alice, "p-1")
 	for i, err := range []error{beginErr, previewErr, s.UseProof(t.Context(), alice), s.Abandon(t.Context(), key()),
-		s.KeepPreview(t.Context(), key(), preview("p-2")), s.DropPreview(t.Context(), alice, "p-1")} {
+		s.KeepPreview(t.Context(), key(), preview("p-2")), s.DropPreview(t.Context(), alice, "p-1"), s.Drop(t.Context(), alice)} {
 		if err == nil || named(err) {
 			t.Errorf("call %d: %v", i, err)
 		}

@@ -89,9 +89,13 @@ func (s *Sessions) KeepPreview(ctx context.Context, k bank.Key, p bank.Preview) 
 	if err != nil {
 		return err
 	}
+	list, err := s.place(kindList, k.Holder)
+	if err != nil {
+		return err
+	}
 	seen := ""
 	for range tries {
-		done, holds, err := s.swap(ctx, seen, bank.PreviewMemory, entry{at.key, bound}, preview)
+		done, holds, err := s.swap(ctx, seen, bank.PreviewMemory, entry{at.key, bound}, preview, entry{key: list.key})
 		if err != nil || done {
 			return err
 		}
@@ -120,10 +124,13 @@ func (s *Sessions) placeKey(k bank.Key) (place, error) {
 type entry struct{ key, sealed string }
 
 // swap writes the entries, to live for life, if the first one's key holds what was seen; otherwise it says what it holds.
+// A last one without a value is the session's list, which notes the keys of the others.
 func (s *Sessions) swap(ctx context.Context, seen string, life time.Duration, entries ...entry) (done bool, holds string, err error) {
 	keys, args := make([]string, 0, len(entries)), []any{seen, life.Milliseconds()}
 	for _, e := range entries {
-		keys, args = append(keys, e.key), append(args, e.sealed)
+		if keys = append(keys, e.key); e.sealed != "" {
+			args = append(args, e.sealed)
+		}
 	}
 	answer, err := s.put.Run(ctx, s.redis, keys, args...).Slice()
 	if err != nil {

@@ -32,6 +32,7 @@ func steps(t *testing.T, s *redissession.Sessions) map[string]func() error {
 		"abandon": func() error { return s.Abandon(t.Context(), running) },
 		"preview": func() error { _, err := s.Preview(t.Context(), alice, "p-1"); return err },
 		"drop":    func() error { return s.DropPreview(t.Context(), alice, "p-1") },
+		"end":     func() error { return s.Drop(t.Context(), alice) },
 	}
 }
 
@@ -50,7 +51,7 @@ func wantTrouble(t *testing.T, s *redissession.Sessions, except ...string) {
 // TestRefusals has Redis refuse in every way that it is known for: nothing is decided, and afterwards all is as it was.
 func TestRefusals(t *testing.T) {
 	works := map[string][]string{ // all the same
-		"OOM":      {"proof", "preview", "abandon", "drop"}, // nothing of it takes memory
+		"OOM":      {"proof", "preview", "abandon", "drop", "end"}, // nothing of it takes memory
 		"READONLY": {"preview"},
 	}
 	for _, refusal := range redistest.Refusals() {
@@ -116,6 +117,10 @@ func TestLostReplies(t *testing.T) {
 	wantErr(t, s.DropPreview(t.Context(), alice, "p-2"), nil)
 	wantPreview(t, s, "p-2", bank.ErrNotFound)
 	wantBegin(t, s, k, "", nil)
+	wantErr(t, s.KeepPreview(t.Context(), k, preview("p-2")), nil)
+	lost("unlink", func() error { return s.Drop(t.Context(), alice) })
+	wantErr(t, s.Drop(t.Context(), alice), nil)
+	wantPreview(t, s, "p-2", bank.ErrNotFound)
 	lost("set", func() error { _, err := s.Prove(t.Context(), alice); return err })
 	wantErr(t, s.UseProof(t.Context(), alice), nil)
 }

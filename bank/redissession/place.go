@@ -21,6 +21,7 @@ const (
 	kindKey      = "key.1"
 	kindPreview  = "preview.1"
 	kindAssisted = "assisted.1"
+	kindList     = "list.1"
 )
 
 // Prefix is how every key of this package begins.

@@ -11,14 +11,17 @@
 //	bank:{customer}:proof:…     when the proof ends at the latest
 //	bank:{customer}:key:…       the body that the key was used with; the preview that came of it, none while it runs
 //	bank:{customer}:preview:…   the preview, and the key that made it
+//	bank:{customer}:list:…      the names of a session's keys and previews, so that they can be dropped with it
 //	bank:{login}:assisted:…     the customer before the teller, whether they proved that they are there, and the latest end
+//
+// The list alone isn't sealed: it says nothing of anybody.
 //
 // The part in braces is Redis Cluster's hash tag, so all of a person's values live on one node and a script may touch
 // several of them.
 //
 // # Steps
 //
-// Each step is one script. Since Redis can't look into the values, a change is a compare-and-swap on the sealed bytes:
+// Each step is one script, but for the end of a session, behind which nobody comes any more. Since Redis can't look into the values, a change is a compare-and-swap on the sealed bytes:
 // a script is told what its caller saw and does nothing when that has changed, and the caller looks again. A value that
 // is of a wrong Redis type, like any other failure of Redis, is an error: nothing is decided and the caller is refused.
 //
@@ -107,6 +110,26 @@ func (s *Sessions) UseProof(ctx context.Context, h bank.Holder) error {
 	var p proof
 	if !s.open(at, sealed, &p) || !time.Now().Before(p.Ends) {
 		return bank.ErrNoProof
+	}
+	return nil
+}
+
+// Drop deletes the holder's proof and previews, and frees their keys. A key whose preview still runs frees itself.
+func (s *Sessions) Drop(ctx context.Context, h bank.Holder) error {
+	proof, err := s.place(kindProof, h)
+	if err != nil {
+		return err
+	}
+	list, err := s.place(kindList, h)
+	if err != nil {
+		return err
+	}
+	names, err := s.redis.SMembers(ctx, list.key).Result()
+	if err != nil {
+		return fmt.Errorf("redissession: listing a session's keys: %w", err)
+	}
+	if err := s.redis.Unlink(ctx, append(names, list.key, proof.key)...).Err(); err != nil {
+		return fmt.Errorf("redissession: dropping a session: %w", err)
 	}
 	return nil
 }

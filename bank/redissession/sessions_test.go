@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"reflect"
 	"strings"
@@ -290,17 +291,34 @@ func prove(t *testing.T, s *redissession.Sessions) {
 	}
 }
 
-// dump is everything that the server holds; all of it is strings.
+// dump is everything that the server holds: strings, and the lists of sessions, joined.
 func dump(t *testing.T, client redis.UniversalClient) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	names, err := client.Keys(t.Context(), "*").Result()
 	wantErr(t, err, nil)
 	for _, name := range names {
-		if all[name], err = client.Get(t.Context(), name).Result(); err != nil {
+		var members []string
+		switch {
+		case strings.Contains(name, ":list."):
+			members, err = client.SMembers(t.Context(), name).Result()
+		default:
+			members = []string{""}
+			members[0], err = client.Get(t.Context(), name).Result()
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
+		all[name] = strings.Join(members, "\n")
 	}
+	return all
+}
+
+// sealed is the part of dump that only we can read.
+func sealed(t *testing.T, client redis.UniversalClient) map[string]string {
+	t.Helper()
+	all := dump(t, client)
+	maps.DeleteFunc(all, func(name, _ string) bool { return strings.Contains(name, ":list.") })
 	return all
 }
 

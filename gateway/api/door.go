@@ -28,6 +28,8 @@ var (
 	waiting = door{speaking, customers.asks, customers.refuses}
 	// tellers lets tellers in, for themselves.
 	tellers = door{serving, []map[string][]string{{"bearer": {string(bank.ScopeTeller)}}}, ""}
+	// alone lets customers in, and nobody who speaks for one.
+	alone = door{leaving, []map[string][]string{{"bearer": {string(bank.ScopeRefunds)}}}, ""}
 )
 
 func proven(ctx context.Context, p *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error) {
@@ -54,6 +56,13 @@ func speaking(ctx context.Context, p *bank.Path, c bank.Caller, sessions []strin
 
 func serving(_ context.Context, _ *bank.Path, c bank.Caller, _ []string) (bank.Caller, error) {
 	if !c.Has(bank.ScopeTeller) {
+		return bank.Caller{}, errForbidden
+	}
+	return c, nil
+}
+
+func leaving(_ context.Context, _ *bank.Path, c bank.Caller, sessions []string) (bank.Caller, error) {
+	if !c.Has(bank.ScopeRefunds) || len(sessions) > 0 {
 		return bank.Caller{}, errForbidden
 	}
 	return c, nil

@@ -91,6 +91,9 @@ func TestExamples(t *testing.T) {
 	s.tell("list-refunds wrong-cursor")
 	s.tell("withdraw-refund too-late")
 
+	s.tell("end-session end")
+	s.tell("end-session ended")
+
 	// At the counter.
 	p08 := s.caller("p08")
 	s.tell("create-assisted-session by-code")

@@ -32,6 +32,7 @@ type policy struct {
 	unlike   string // with an id that there never was: other must get the same, byte for byte
 	none     string // why there is nothing to refuse
 	staff    bool   // it is a teller's, and customers have no business there
+	ends     bool   // whoever is let in has no session afterwards: only those who aren't try it here
 }
 
 const (
@@ -49,6 +50,7 @@ var policies = map[string][]policy{
 	"GET /v1/payments":                              {{path: "/v1/payments", unproved: noProof}},
 	"GET /v1/payments/e-payments":                   {{path: "/v1/payments/e-payments", unproved: noProof}},
 	"GET /v1/payments/e-payments/:service/requests": {{path: "/v1/payments/e-payments/090-003/requests", unproved: noProof}},
+	"DELETE /v1/session":                            {{path: "/v1/session", ends: true}},
 	"POST /v1/refunds": {
 		{path: "/v1/refunds", body: rightBody, unproved: noProof, other: notFound, unlike: "{request}"},
 	},
@@ -102,7 +104,7 @@ func TestWhoMayWhat(t *testing.T) {
 		fill["{challenge}"], fill["{code}"] = challengeOf(own, preview)
 		for route, ps := range policies {
 			for _, p := range ps {
-				if p.none != "" {
+				if p.none != "" || p.ends {
 					continue
 				}
 				a := p.ask(route, fill)

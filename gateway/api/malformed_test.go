@@ -34,6 +34,7 @@ var forms = map[string]malformable{
 	"GET /v1/refunds/:refund_id":                    {none: "takes an id, and a malformed one is not found"},
 	"DELETE /v1/refunds/:refund_id":                 {none: "takes an id, and a malformed one is not found"},
 	"POST /core/callbacks":                          {none: "its bytes are signed: what isn't signed rightly is 401 unread"},
+	"DELETE /v1/session":                            {none: "takes nothing"},
 	"GET /v1/payments/e-payments/:service/requests": {path: "/v1/payments/e-payments/090-003/requests", query: wrongPages},
 	"GET /v1/refunds":                               {path: "/v1/refunds", query: wrongPages},
 	"POST /v1/otp/challenges":                       {path: "/v1/otp/challenges", body: map[string]any{"purpose": "refund", "refund_id": "x"}, optional: []string{"refund_id"}},

@@ -48,6 +48,7 @@ func (s *server) routes() {
 	s.payments()
 	s.refunds()
 	s.counter()
+	s.session()
 }
 
 // profile is step 3.

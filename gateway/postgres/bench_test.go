@@ -144,3 +144,35 @@ func BenchmarkMove(b *testing.B) {
 		r = mustApply(b, s, r.Lease(start), nil)
 	}
 }
+
+// BenchmarkEnded is what every request with a token asks first, beside the two reads of a refund's status.
+func BenchmarkEnded(b *testing.B) {
+	s, _ := newStore(b)
+	r := mustAccept(b, s, fixture(1))
+	for n := range 1000 {
+		if err := s.End(b.Context(), start, strconv.Itoa(n), time.Now().Add(time.Hour)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var floor time.Duration
+	b.Run("floor: a status", func(b *testing.B) {
+		for b.Loop() {
+			_, err := s.Refund(b.Context(), r.Origin.Customer, r.ID)
+			if err == nil {
+				_, err = s.Events(b.Context(), r.ID)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		floor = b.Elapsed() / time.Duration(b.N)
+	})
+	b.Run("whether a session was ended", func(b *testing.B) {
+		for b.Loop() {
+			if ended, err := s.Ended(b.Context(), "another"); err != nil || ended {
+				b.Fatal(ended, err)
+			}
+		}
+		report(b, floor)
+	})
+}

@@ -21,6 +21,7 @@
 //	Update     2: lock and read the record, write it
 //	Seen       1
 //	Withdraw   1; two more when the id is a refund
+//	End        1
 //	reads      1
 //
 // A write that is refused costs one more, to roll back; a connection that lay idle for a second is tried out first.
@@ -71,7 +72,7 @@
 //
 // [Migrate] runs as the owner of the schema; the gateway runs as a role that may read, insert, and update the columns
 // that move, and nothing else: what it counts goes through a trigger that works as the owner, and what it deletes
-// (previews and callbacks too old to matter) through two functions that the owner gave it. Open with RequireRestricted
+// (previews, callbacks and ended sessions too old to matter) through functions that the owner gave it. Open with RequireRestricted
 // refuses a role that could do more. Whoever seals values anew under another key does so as the owner.
 //
 // # Rolling deploys

@@ -327,9 +327,18 @@ func TestPruning(t *testing.T) {
 	if _, err := s.Seen(t.Context(), "now", now); err != nil {
 		t.Fatal(err)
 	}
-	var seen, withdrawn int
-	err := shell(t, db.Owner).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM callbacks_seen), (SELECT count(*) FROM withdrawn)`).Scan(&seen, &withdrawn)
-	if err != nil || seen != 150+1-100 || withdrawn != 2 {
-		t.Errorf("%d callbacks, %d withdrawn, %v", seen, withdrawn, err)
+	for _, leap := range []int{0, 10} { // years that a gateway's clock is ahead
+		if err := s.End(t.Context(), now.AddDate(leap, 0, 0), strconv.Itoa(leap), now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.End(t.Context(), now, "old", now.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var seen, withdrawn, ended int
+	err := shell(t, db.Owner).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM callbacks_seen), (SELECT count(*) FROM withdrawn),
+		(SELECT count(*) FROM ended_sessions)`).Scan(&seen, &withdrawn, &ended)
+	if err != nil || seen != 150+1-100 || withdrawn != 2 || ended != 2 {
+		t.Errorf("%d callbacks, %d withdrawn, %d ended sessions, %v", seen, withdrawn, ended, err)
 	}
 }

@@ -280,6 +280,7 @@ func TestF41Role(t *testing.T) {
 		"REVOKE INSERT ON events FROM ":                                 "INSERT on events",
 		"REVOKE SELECT ON schema_migrations FROM ":                      "permission denied for table schema_migrations",
 		"REVOKE EXECUTE ON FUNCTION prune_callbacks(timestamptz) FROM ": "EXECUTE on prune_callbacks",
+		"REVOKE SELECT ON ended_sessions FROM ":                         "SELECT on ended_sessions",
 		"REVOKE USAGE ON SCHEMA public FROM PUBLIC, ":                   "",
 	}
 	for revoke, what := range lost {
@@ -310,6 +311,7 @@ func TestF41Role(t *testing.T) {
 		"GRANT TRUNCATE ON events TO ":                "TRUNCATE on events",
 		"GRANT UPDATE ON events TO ":                  "UPDATE on events",
 		"GRANT INSERT ON moves TO ":                   "INSERT on moves",
+		"GRANT UPDATE ON ended_sessions TO ":          "UPDATE on ended_sessions",
 		"GRANT CREATE ON SCHEMA public TO ":           "make tables",
 		"GRANT " + pgtest.Owner + " TO ":              "owns refunds",
 		"ALTER ROLE " + pgtest.App + " CREATEROLE --": "member of others",

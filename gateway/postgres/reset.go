@@ -12,7 +12,7 @@ import (
 // emptied are the tables that Reset empties, those with triggers against it first.
 const (
 	guarded = "refunds, events, lookups"
-	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days"
+	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days, ended_sessions"
 )
 
 // resetLockTime is how long Reset waits for a table.

@@ -212,6 +212,9 @@ func TestSchemaRefuses(t *testing.T) {
 		`UPDATE day_limits SET customer = customer || 'x'; SELECT rule('undone', '')`: {"undone", denied},
 		`INSERT INTO ledger VALUES ('c-9', '[]', '{}', now(), 0)`:                     {"ledger_record"},
 		`INSERT INTO withdrawn VALUES ('r-1', now())`:                                 {"withdrawn_free"},
+		`INSERT INTO ended_sessions VALUES ('', now())`:                               {"ended_sessions_named"},
+		`DELETE FROM ended_sessions; SELECT rule('undone', '')`:                       {"undone", denied},
+		`UPDATE ended_sessions SET until = now(); SELECT rule('undone', '')`:          {"undone", denied},
 		// Nor does a table of one's own count refunds.
 		`CREATE TEMP TABLE mine (state text); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION refunds_ended();
 			INSERT INTO mine VALUES ('credited'); SELECT rule('undone', '')`: {"undone", denied},
@@ -312,6 +315,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		countDead:         {"refunds_dead", 1},
 		selectCounts:      {"Only Scan using refunds_unfinished", 0},
 		selectAfter:       {"refunds_id", 2},
+		selectEnded:       {"ended_sessions_once", 1},
 	} {
 		if _, err := conn.Prepare(t.Context(), "q", query); err != nil {
 			t.Fatalf("%s: %v", query, err)

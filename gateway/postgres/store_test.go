@@ -235,8 +235,14 @@ func TestReset(t *testing.T) {
 		if first, err := s.Seen(t.Context(), "evt", start); err != nil || !first {
 			t.Fatal(first, err)
 		}
+		if err := s.End(t.Context(), start, "sid", time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 		if err := Reset(t.Context(), db.Owner); err != nil {
 			t.Fatal(err)
+		}
+		if ended, err := s.Ended(t.Context(), "sid"); err != nil || ended {
+			t.Fatalf("after Reset: the session is ended: %t, %v", ended, err)
 		}
 		if counts, _, err := s.Counts(t.Context()); err != nil || len(counts) != 0 {
 			t.Fatalf("after Reset: %v, %v", counts, err)

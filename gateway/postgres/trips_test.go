@@ -152,6 +152,21 @@ func TestRoundTrips(t *testing.T) {
 				}
 			}
 		}},
+		{"End", 1, func() func() {
+			return func() {
+				n++
+				if err := s.End(t.Context(), start, fixture(n).ID, start.Add(time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
+		{"Ended", 1, func() func() {
+			return func() {
+				if ended, err := s.Ended(t.Context(), "sid"); err != nil || ended {
+					t.Fatal(ended, err)
+				}
+			}
+		}},
 		{"Lookup", 1, func() func() {
 			r := mustAccept(t, s, fresh())
 			return func() {

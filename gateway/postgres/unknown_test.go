@@ -96,6 +96,10 @@ func TestF34CommitReplyLost(t *testing.T) {
 					},
 					func() bool { got, err := s.Read(t.Context(), "c-ledger"); return err == nil && got.Failures == 3 },
 				},
+				"End": {
+					func() error { return s.End(t.Context(), start, "sid", time.Now().Add(time.Hour)) },
+					func() bool { ended, err := s.Ended(t.Context(), "sid"); return err == nil && ended },
+				},
 			} {
 				lost := proxy.Once(commits, fault)
 				err := write.do()
@@ -226,6 +230,11 @@ func TestUnreplicated(t *testing.T) {
 	}
 	if _, first, err := s.Accept(t.Context(), fixture(2)); err == nil {
 		t.Errorf("Accept again: first %t and no error", first)
+	}
+	for range 2 { // the second finds it there
+		if err := s.End(t.Context(), start, "sid", time.Now().Add(time.Hour)); err == nil {
+			t.Error("End without the standby")
+		}
 	}
 
 	// An operator may cut the wait short: the server warns, and says COMMIT as if nothing were.

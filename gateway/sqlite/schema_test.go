@@ -213,6 +213,7 @@ func TestSchemaRefuses(t *testing.T) {
 		`UPDATE day_limits SET spent = -1`:                         "day_limits_spent",
 		`INSERT OR REPLACE INTO refunds SELECT * FROM refunds`:     "refunds_once",
 		`INSERT INTO ledger VALUES ('c-9', '[]', 0)`:               "ledger_record",
+		`INSERT INTO ended_sessions VALUES ('', 0)`:                "ended_sessions_named",
 		`INSERT INTO day_limits VALUES ('c-9', '2026-03-08', 1.5)`: "cannot store REAL value in INTEGER column",
 	} {
 		_, err := db.Exec(statement)
@@ -320,6 +321,8 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectLive:        {"INDEX refunds_live (request_id=?)", 1},
 		countDead:         {"INDEX refunds_dead", 1},
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},
+		selectEnded:       {"PRIMARY KEY", 1},
+		pruneEnded:        {"INDEX ended_sessions_until", 1},
 	} {
 		plan := explain(t, s, query, slices.Repeat([]any{"[]"}, want.args)...)
 		if !strings.Contains(plan, want.index) || strings.Contains(plan, "TEMP B-TREE") {

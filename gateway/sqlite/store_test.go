@@ -44,6 +44,9 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if first, err := s.Seen(t.Context(), "evt", start); err != nil || !first {
 		t.Fatal(first, err)
 	}
+	if err := s.End(t.Context(), start, "sid", start.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	before, err := s.Events(t.Context(), r.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +72,9 @@ func TestReopenKeepsEverything(t *testing.T) {
 	}
 	if first, err := again.Seen(t.Context(), "evt", start); err != nil || first {
 		t.Errorf("callback: first %t, %v", first, err)
+	}
+	if ended, err := again.Ended(t.Context(), "sid"); err != nil || !ended {
+		t.Errorf("session: ended %t, %v", ended, err)
 	}
 	if spent, err := again.Spent(t.Context(), "c-1", saudi.DateOf(start)); err != nil || spent != r.Payment.Amount {
 		t.Errorf("spent: %s, %v", spent, err)
@@ -317,8 +323,14 @@ func TestReset(t *testing.T) {
 		if first, err := s.Seen(t.Context(), "evt", start); err != nil || !first {
 			t.Fatal(first, err)
 		}
+		if err := s.End(t.Context(), start, "sid", time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Reset(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if ended, err := s.Ended(t.Context(), "sid"); err != nil || ended {
+			t.Fatalf("after Reset: the session is ended: %t, %v", ended, err)
 		}
 		if counts, _, err := s.Counts(t.Context()); err != nil || len(counts) != 0 {
 			t.Fatalf("after Reset: %v, %v", counts, err)

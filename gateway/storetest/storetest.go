@@ -3,9 +3,10 @@
 // crashes) that store tests by itself.
 //
 // The contract goes through the ports alone and lets 64 callers at once do whatever must have one winner. A file is a
-// topic: accept.go and limits.go what a confirm records, withdraw.go what it may not record any more, changes.go the moves and their compare-and-swap, claim.go the
-// queue, events.go the record of what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go
-// who looked at whom, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// topic: accept.go and limits.go what a confirm records, withdraw.go what it may not record any more, ended.go the
+// sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
+// what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, counts.go the
+// rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -28,6 +29,7 @@ import (
 type Store interface {
 	bank.Book
 	bank.Lookups
+	bank.Endings
 	dispatch.Queue
 	otp.Ledger
 
@@ -54,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"accept", acceptTests},
 		{"withdraw", withdrawTests},
+		{"ended", endedTests},
 		{"limits", limitTests},
 		{"changes", changeTests},
 		{"claim", claimTests},

@@ -16,8 +16,9 @@ import (
 	"github.com/istirdad/istirdad/gateway"
 )
 
-// Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, and any other error
-// when nobody could be asked: the caller is refused either way.
+// Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, one of a session that
+// was ended among them (bank.Doorkeeper), and any other error when nobody could be asked: the caller is refused either
+// way.
 type Identity interface {
 	Verify(ctx context.Context, bearer string) (bank.Caller, error)
 }

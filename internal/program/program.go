@@ -29,6 +29,7 @@ import (
 type Store interface {
 	bank.Book
 	bank.Lookups
+	bank.Endings
 	dispatch.Queue
 	otp.Ledger
 	// Seen notes a callback's event, durably, and reports whether it is the first of its id.
@@ -127,22 +128,23 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
 	})
 	path, err := bank.NewPath(bank.Config{
-		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Book: store, Codes: g.codes,
+		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Endings: store, Book: store, Codes: g.codes,
 		Counter: redissession.NewAssisted(redis, sealer), Lookups: store,
 		Cursors: sealer, Terms: c.Profile.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	door := bank.Doorkeeper{Identity: who, Endings: store}
 	g.channel, err = api.New(api.Config{
-		Path: path, Identity: who, Callbacks: &callbacks{core, store, g.dispatcher}, Log: c.Log,
+		Path: path, Identity: door, Callbacks: &callbacks{core, store, g.dispatcher}, Log: c.Log,
 		Metrics: c.Telemetry.Requests(), Tracer: c.Telemetry.Tracer(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	listener := ops.Config{
-		Identity: who, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
+		Identity: door, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
 		Breakers: func() map[string]string { return breakers(core) },
 		Routes:   func() map[string]bool { return map[string]bool{"http": route.Healthy()} },
 		Checks: map[string]func(context.Context) error{

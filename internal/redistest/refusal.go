@@ -122,7 +122,7 @@ func busy(tb testing.TB, s *Server) (end func() error) {
 
 // forbidden takes away what the user of Redis's access lists needs.
 func forbidden(tb testing.TB, s *Server) (end func() error) {
-	_, err := s.Do("ACL", "SETUSER", "default", "-@scripting", "-@hash", "-@string")
+	_, err := s.Do("ACL", "SETUSER", "default", "-@scripting", "-@hash", "-@set", "-@string")
 	must(tb, err)
 	return func() error {
 		_, err := s.Do("ACL", "SETUSER", "default", "+@all")

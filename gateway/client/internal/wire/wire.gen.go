@@ -1368,6 +1368,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
 	ConfirmRefund(ctx context.Context, refundID string, body ConfirmRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSession Sign out
+	//
+	// Ends the session: from the answer on no gateway believes a token of it any more, however long that token would live. Its proof, its previews and a code on its way are dropped. Refunds that were confirmed go on, and the customer's other sessions show them.
+	//
+	// End the session at the bank's issuer, too: what is ended here is remembered for a day longer than the token lives, and a token that the issuer gives the same session after that is believed.
+	//
+	// Corresponds with DELETE /v1/session (the `EndSession` operationId).
+	EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // CreateAssistedSessionWithBody Begin to serve a customer
@@ -1788,6 +1797,25 @@ func (c *Client) ConfirmRefundWithBody(ctx context.Context, refundID string, con
 // Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
 func (c *Client) ConfirmRefund(ctx context.Context, refundID string, body ConfirmRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmRefundRequest(c.Server, refundID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSession Sign out
+//
+// Ends the session: from the answer on no gateway believes a token of it any more, however long that token would live. Its proof, its previews and a code on its way are dropped. Refunds that were confirmed go on, and the customer's other sessions show them.
+//
+// End the session at the bank's issuer, too: what is ended here is remembered for a day longer than the token lives, and a token that the issuer gives the same session after that is believed.
+//
+// Corresponds with DELETE /v1/session (the `EndSession` operationId).
+func (c *Client) EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2449,6 +2477,33 @@ func NewConfirmRefundRequestWithBody(server string, refundID string, contentType
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndSessionRequest constructs an http.Request for the EndSession method
+func NewEndSessionRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/session")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
