@@ -87,26 +87,14 @@ const LookupsMax = 50
 
 // Lookups is the durable record of look-ups.
 type Lookups interface {
-	// RecordLookup counts a look-up and puts it on record in one transaction, or returns ErrTooManyLookups when its
+	// RecordLookup counts a look-up and puts it on record in one transaction, or returns ErrTooOften when its
 	// employee had at least most of them on its Riyadh day; then nothing is written. After any other error it may be on
 	// record.
 	RecordLookup(ctx context.Context, l Lookup, most int) error
 }
 
-var (
-	// ErrTooManyLookups: the employee has looked at as many customers as a day allows.
-	ErrTooManyLookups = errors.New("too many look-ups today")
-	// ErrBarred: tellers serve neither themselves nor their relatives.
-	ErrBarred = errors.New("not by this teller")
-)
-
-// LookupsError is ErrTooManyLookups, and says for how long.
-type LookupsError struct{ RetryAfter time.Duration }
-
-func (e *LookupsError) Error() string { return ErrTooManyLookups.Error() }
-
-// Is makes errors.Is(err, ErrTooManyLookups) hold.
-func (e *LookupsError) Is(target error) bool { return target == ErrTooManyLookups }
+// ErrBarred: tellers serve neither themselves nor their relatives.
+var ErrBarred = errors.New("not by this teller")
 
 // Approach is what a teller enters when a customer comes to the counter.
 type Approach struct {
@@ -204,9 +192,9 @@ func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *Identi
 		return Customer{}, unavailable(found)
 	}
 	err = p.Lookups.RecordLookup(ctx, *l, LookupsMax)
-	if errors.Is(err, ErrTooManyLookups) {
+	if errors.Is(err, ErrTooOften) {
 		p.Log.WarnContext(ctx, "an employee looks at too many customers", "employee", l.Employee, "branch", l.Branch)
-		return Customer{}, &LookupsError{RetryAfter: endOfDay(l.At).Sub(l.At)}
+		return Customer{}, &RateError{RetryAfter: endOfDay(l.At).Sub(l.At)}
 	}
 	if err != nil {
 		return Customer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -130,19 +130,19 @@ func TestLookupLimit(t *testing.T) {
 		second.Subject, second.Session = "a02", "ts9"
 		for _, by := range []bank.Caller{teller, second} {
 			err := look(by, "1900000017")
-			w.wantErr(err, bank.ErrTooManyLookups)
-			var limit *bank.LookupsError
+			w.wantErr(err, bank.ErrTooOften)
+			var limit *bank.RateError
 			midnight := saudi.DateOf(time.Now()).AddDays(1).At(0, 0)
 			if !errors.As(err, &limit) || !time.Now().Add(limit.RetryAfter).Equal(midnight) {
 				t.Errorf("said %v, want until %v", err, midnight)
 			}
-			w.wantErr(look(by, "1900000033"), bank.ErrTooManyLookups) // not even whom they may not serve
+			w.wantErr(look(by, "1900000033"), bank.ErrTooOften) // not even whom they may not serve
 		}
 		if len(w.phone.Messages()) != 0 || len(w.counter.sessions) != 0 {
 			t.Error("beyond the limit a session began")
 		}
 		w.wantErr(look(colleague, "1900000017"), nil)
-		var limit *bank.LookupsError
+		var limit *bank.RateError
 		errors.As(look(teller, "1900000017"), &limit)
 		time.Sleep(limit.RetryAfter)
 		w.wantErr(look(teller, "1900000017"), nil)

@@ -1,6 +1,9 @@
 package bank
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // What the path says no with. gateway/api holds the one table that turns these, and those of otp and gateway, into
 // answers.
@@ -31,6 +34,8 @@ var (
 	ErrTooLate = errors.New("too late to withdraw")
 	// ErrUnknownService: there is no such service, or the bank doesn't offer it.
 	ErrUnknownService = errors.New("unknown service")
+	// ErrTooOften: the caller has done it as often as one may.
+	ErrTooOften = errors.New("too often")
 	// ErrUnavailable: something of ours or the bank's couldn't be asked. Nothing was decided.
 	ErrUnavailable = errors.New("try again")
 )
@@ -46,6 +51,14 @@ func (e *ExistsError) Error() string { return e.Err.Error() }
 
 // Unwrap returns why the caller was refused.
 func (e *ExistsError) Unwrap() error { return e.Err }
+
+// RateError is ErrTooOften, and says for how long.
+type RateError struct{ RetryAfter time.Duration }
+
+func (e *RateError) Error() string { return ErrTooOften.Error() }
+
+// Is makes errors.Is(err, ErrTooOften) hold.
+func (e *RateError) Is(target error) bool { return target == ErrTooOften }
 
 // ReasonError is the request's own reason why it can't come back.
 type ReasonError struct{ Reason Reason }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -83,7 +84,7 @@ func (l *lookups) RecordLookup(ctx context.Context, looked bank.Lookup, most int
 		}
 	}
 	if before >= most {
-		return bank.ErrTooManyLookups
+		return bank.ErrTooOften
 	}
 	l.all = append(l.all, looked)
 	return nil
@@ -171,7 +172,28 @@ type inquiries struct {
 	*trouble
 	requests []bank.PaidRequest
 	searches []bank.Search
-	circle   bool // after the last page comes the first
+	circle   bool             // after the last page comes the first
+	balances [][2]saudi.Party // asked for: identifier and payer
+}
+
+// Balances has all that is left of what the identifier benefits from in one bucket.
+func (i *inquiries) Balances(ctx context.Context, identifier, payer saudi.Party) (b bank.Balance, err error) {
+	if err := i.at(ctx, "Balances"); err != nil {
+		return bank.Balance{}, err
+	}
+	i.balances = append(i.balances, [2]saudi.Party{identifier, payer})
+	for _, r := range i.requests {
+		if r.Beneficiary == identifier && (payer.IsZero() || r.Payer == payer) {
+			b.Total += r.Amount
+		}
+	}
+	for n, bucket := range moi.Buckets() {
+		b.Buckets = append(b.Buckets, bank.BucketSum{Bucket: bucket})
+		if n == 0 {
+			b.Buckets[n].Amount = b.Total
+		}
+	}
+	return b, nil
 }
 
 func (i *inquiries) Search(ctx context.Context, s bank.Search) (page []bank.PaidRequest, next string, err error) {
@@ -503,4 +525,20 @@ func (e *endings) End(ctx context.Context, _ time.Time, session string, until ti
 func (e *endings) Ended(ctx context.Context, session string) (bool, error) {
 	_, ended := e.until[session]
 	return ended, e.at(ctx, "Ended")
+}
+
+// meter has so many uses left for each caller.
+type meter struct {
+	*trouble
+	left map[string]int
+}
+
+func (m *meter) Take(ctx context.Context, _ time.Time, caller string, _ bank.Rate) (time.Duration, error) {
+	if err := m.at(ctx, "Take"); err != nil {
+		return 0, err
+	}
+	if m.left[caller]--; m.left[caller] < 0 {
+		return time.Minute, nil
+	}
+	return 0, nil
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Counter   AssistedSessions
 	Lookups   Lookups
 	Endings   Endings
+	Meter     Meter
 	Book      Book
 	Codes     *otp.Service
 	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out

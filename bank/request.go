@@ -46,6 +46,9 @@ type Search struct {
 type Inquiries interface {
 	// Search returns a page, newest payment first, and the cursor of the next one, empty after the last.
 	Search(ctx context.Context, s Search) (requests []PaidRequest, next string, err error)
+	// Balances returns what is left unused under the identifier: with a payer only what that payer paid for it, with a
+	// zero one everything.
+	Balances(ctx context.Context, identifier, payer saudi.Party) (Balance, error)
 }
 
 // ErrCoreUnavailable: the government refund core can't be asked just now.

@@ -59,11 +59,15 @@ func TestTroubleDecidesNothing(t *testing.T) {
 		{"withdraw a preview", func(w *world, _, p bank.Preview) error { return w.Cancel(t.Context(), caller, p.ID) },
 			"Refund Preview Withdraw DropPreview"},
 		{"withdraw", func(w *world, p, _ bank.Preview) error { return w.Cancel(t.Context(), caller, p.ID) }, "Refund Apply"},
+		{"balance", func(w *world, _, _ bank.Preview) error {
+			_, _, err := w.Balance(t.Context(), caller, "1900000017")
+			return err
+		}, "UseProof Customer Take Balances"},
 		{"end the session", func(w *world, _, _ bank.Preview) error { return w.EndSession(t.Context(), caller) }, "End"},
 	}
 	methods := []string{
 		"Customer", "Search", "UseProof", "Begin", "KeepPreview", "Preview", "Refund", "Refunds", "Events", "Live", "Spent", "Accept", "Apply",
-		"Withdraw", "DropPreview", "End", "Drop",
+		"Withdraw", "DropPreview", "Take", "Balances", "End", "Drop",
 	}
 	unlucky := map[string]error{
 		"an outage": errors.New("dial tcp: connection refused"),

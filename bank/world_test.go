@@ -33,6 +33,7 @@ type world struct {
 	counter   counter
 	lookups   lookups
 	endings   endings
+	meter     meter
 	ledger    otptest.Ledger
 	codes     otptest.Codes
 	phone     otptest.Phone
@@ -68,6 +69,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	w.inquiries.trouble, w.book.trouble = &w.trouble, &w.trouble
 	w.sessions = newSessions(&w.trouble)
 	w.endings = endings{&w.trouble, map[string]time.Time{}}
+	w.meter = meter{&w.trouble, map[string]int{"p01": 30, "p02": 30}}
 	w.phone.Answer = func(ctx context.Context, _ string) error { return w.at(ctx, "Send") }
 	codes, err := otp.New(otp.Config{
 		Pepper: bytes.Repeat([]byte("p"), otp.PepperSize), Codes: &w.codes, Ledger: &w.ledger, Sender: &w.phone,
@@ -85,7 +87,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 		c(&w.terms)
 	}
 	w.Path, err = bank.NewPath(bank.Config{
-		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Book: &w.book, Codes: codes,
+		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Meter: &w.meter, Book: &w.book, Codes: codes,
 		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { return w.terms },
 		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})

@@ -34,6 +34,8 @@ func contract(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		"a preview is one holder's":                previewIsPersonal,
 		"a dropped preview frees its key":          droppedPreviewFreesItsKey,
 		"a dropped session leaves nothing":         droppedSessionLeavesNothing,
+		"so often and no oftener":                  soOften,
+		"64 parallel uses are what there are":      parallelUses,
 		"changed values are absent":                changedValuesAreAbsent,
 		"values moved elsewhere are absent":        movedValuesAreAbsent,
 		"a flush only takes away":                  flushOnlyTakesAway,
@@ -258,6 +260,77 @@ func droppedSessionLeavesNothing(t *testing.T, client redis.UniversalClient) {
 	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-2", bank.ErrNotFound)
 	wantBegin(t, s, otherBody(), "", nil)
+}
+
+// five is a rate that tests can use up.
+var five = bank.Rate{Of: "test", Most: 5, Per: time.Hour}
+
+func soOften(t *testing.T, client redis.UniversalClient) {
+	s := sessions(t, client)
+	at := time.Now().Truncate(time.Millisecond)
+	take := func(caller string, r bank.Rate, want time.Duration) {
+		t.Helper()
+		if wait, err := s.Take(t.Context(), at, caller, r); err != nil || wait != want {
+			t.Fatalf("Take at %v: wait %v, %v, want %v", at, wait, err, want)
+		}
+	}
+	began := at
+	for range five.Most {
+		take("alice", five, 0)
+		at = at.Add(10 * time.Minute)
+	}
+	take("alice", five, 10*time.Minute)
+	take("bob", five, 0)
+	take("alice", bank.Rate{Of: "else", Most: 1, Per: time.Hour}, 0)
+	at = began.Add(five.Per - time.Millisecond)
+	for range 3 { // to ask too soon puts nothing off
+		take("alice", five, time.Millisecond)
+	}
+	at = began.Add(five.Per)
+	take("alice", five, 0)
+	take("alice", five, 10*time.Minute) // the period glides: the second use is still in it
+	at = at.Add(10 * time.Minute)
+	take("alice", five, 0)
+	for name, value := range dump(t, client) {
+		if ttl := client.PTTL(t.Context(), name).Val(); ttl <= 0 || ttl > five.Per {
+			t.Errorf("%s lives for %v", name, ttl)
+		}
+		if strings.Contains(name, "alice") || strings.Count(value, "\n") >= five.Most {
+			t.Errorf("%s holds %q", name, value)
+		}
+		wantErr(t, client.Del(t.Context(), name).Err(), nil)
+		wantErr(t, client.RPush(t.Context(), name, "x", "x", "x", "x", "x").Err(), nil)
+	}
+	_, garbled := s.Take(t.Context(), at, "alice", five)
+	_, nobody := s.Take(t.Context(), at, "", five)
+	_, never := s.Take(t.Context(), at, "alice", bank.Rate{Of: "test", Per: time.Hour})
+	for i, err := range []error{garbled, nobody, never} {
+		if err == nil {
+			t.Errorf("call %d says yes", i)
+		}
+	}
+}
+
+func parallelUses(t *testing.T, client redis.UniversalClient) {
+	s := sessions(t, client)
+	now, taken := time.Now(), 0
+	for err := range inParallel(64, func(int) error {
+		wait, err := s.Take(context.Background(), now, "alice", five)
+		if err == nil && wait > 0 {
+			err = bank.ErrTooOften
+		}
+		return err
+	}) {
+		switch {
+		case err == nil:
+			taken++
+		case !errors.Is(err, bank.ErrTooOften):
+			t.Error(err)
+		}
+	}
+	if taken != five.Most {
+		t.Errorf("%d were taken", taken)
+	}
 }
 
 func changedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -33,6 +34,7 @@ func steps(t *testing.T, s *redissession.Sessions) map[string]func() error {
 		"preview": func() error { _, err := s.Preview(t.Context(), alice, "p-1"); return err },
 		"drop":    func() error { return s.DropPreview(t.Context(), alice, "p-1") },
 		"end":     func() error { return s.Drop(t.Context(), alice) },
+		"take":    func() error { _, err := s.Take(t.Context(), time.Now(), "alice", five); return err },
 	}
 }
 
@@ -212,7 +214,7 @@ func (o *oneLate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestScriptsCatchNothing(t *testing.T) {
 	scripts := os.DirFS("scripts")
 	names, err := fs.Glob(scripts, "*.lua")
-	if err != nil || len(names) != 3 {
+	if err != nil || len(names) != 4 {
 		t.Fatalf("scripts: %v, %v", names, err)
 	}
 	for _, name := range names {

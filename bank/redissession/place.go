@@ -24,8 +24,11 @@ const (
 	kindList     = "list.1"
 )
 
-// Prefix is how every key of this package begins.
-const Prefix = "bank:"
+// Every key of this package begins with one of these.
+const (
+	Prefix     = "bank:"
+	RatePrefix = "rl:"
+)
 
 // place is where a value lives and what it is bound to.
 type place struct {

@@ -13,8 +13,9 @@
 //	bank:{customer}:preview:…   the preview, and the key that made it
 //	bank:{customer}:list:…      the names of a session's keys and previews, so that they can be dropped with it
 //	bank:{login}:assisted:…     the customer before the teller, whether they proved that they are there, and the latest end
+//	rl:{caller}:…               when the caller last did what may be done so often (rate.go)
 //
-// The list alone isn't sealed: it says nothing of anybody.
+// Lists and times are the two that aren't sealed: they say nothing of anybody.
 //
 // The part in braces is Redis Cluster's hash tag, so all of a person's values live on one node and a script may touch
 // several of them.
@@ -53,15 +54,21 @@ var putSource string
 //go:embed scripts/free.lua
 var freeSource string
 
-// Sessions is a bank.Sessions. It keeps no state of its own and is safe for concurrent use.
+//go:embed scripts/take.lua
+var takeSource string
+
+// Sessions is a bank.Sessions and a bank.Meter. It keeps no state of its own and is safe for concurrent use.
 type Sessions struct {
 	redis  redis.UniversalClient
 	sealer *seal.Sealer
 
-	use, put, free *redis.Script
+	use, put, free, take *redis.Script
 }
 
-var _ bank.Sessions = (*Sessions)(nil)
+var (
+	_ bank.Sessions = (*Sessions)(nil)
+	_ bank.Meter    = (*Sessions)(nil)
+)
 
 // New returns Sessions in the Redis of client, sealed by sealer. The client is the caller's to configure and to close:
 // it must not repeat commands by itself (MaxRetries -1) and must heed deadlines (ContextTimeoutEnabled).
@@ -69,6 +76,7 @@ func New(client redis.UniversalClient, sealer *seal.Sealer) *Sessions {
 	return &Sessions{
 		redis: client, sealer: sealer,
 		use: redis.NewScript(useSource), put: redis.NewScript(putSource), free: redis.NewScript(freeSource),
+		take: redis.NewScript(takeSource),
 	}
 }
 

@@ -291,7 +291,7 @@ func prove(t *testing.T, s *redissession.Sessions) {
 	}
 }
 
-// dump is everything that the server holds: strings, and the lists of sessions, joined.
+// dump is everything that the server holds: strings, and the lists of sessions and of times, joined.
 func dump(t *testing.T, client redis.UniversalClient) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -302,6 +302,8 @@ func dump(t *testing.T, client redis.UniversalClient) map[string]string {
 		switch {
 		case strings.Contains(name, ":list."):
 			members, err = client.SMembers(t.Context(), name).Result()
+		case strings.HasPrefix(name, redissession.RatePrefix):
+			members, err = client.LRange(t.Context(), name, 0, -1).Result()
 		default:
 			members = []string{""}
 			members[0], err = client.Get(t.Context(), name).Result()

@@ -49,7 +49,7 @@ done
 digest=$(printf %s "$(cat redis/password)" | sha256sum | cut -d' ' -f1)
 cat >redis/users.acl <<ACL
 user default off
-user istirdad on #$digest ~otp:* ~bank:* -@all +@read +@write +@scripting +@connection -@dangerous -function -fcall -fcall_ro +info
+user istirdad on #$digest ~otp:* ~bank:* ~rl:* -@all +@read +@write +@scripting +@connection -@dangerous -function -fcall -fcall_ro +info
 ACL
 
 for pair in ${OWNERS:-}; do

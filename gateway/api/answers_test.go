@@ -163,10 +163,12 @@ func TestNeighboursAway(t *testing.T) {
 	}{
 		{banktest.OnInquiry, 503, "core_unavailable", []ask{
 			get("/v1/payments/e-payments"), get("/v1/payments/e-payments/090-003/requests"),
+			{method: "POST", path: "/v1/balance-inquiries", token: c.Token, body: `{"id_number":"2900000015"}`},
 			{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, "rq-p03-1")},
 		}},
 		{banktest.OnCustomer, 503, "try_again", []ask{
 			get("/v1/profile"), get("/v1/payments/e-payments"),
+			{method: "POST", path: "/v1/balance-inquiries", token: c.Token, body: `{"id_number":"2900000015"}`},
 			{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, "rq-p03-1")},
 			{method: "POST", path: "/v1/otp/challenges", token: c.Token, body: `{"purpose":"profile"}`},
 		}},

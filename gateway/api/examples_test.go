@@ -65,6 +65,8 @@ func TestExamples(t *testing.T) {
 	s.tell("list-requests unknown")
 	s.caller("p04").Prove()
 	s.tell("list-requests used")
+	s.tell("inquire-balance own")
+	s.tell("inquire-balance mistyped")
 
 	// Steps 9 to 11, without a code and with one.
 	s.tell("preview-refund mistyped")
@@ -75,6 +77,7 @@ func TestExamples(t *testing.T) {
 	s.tell("withdraw-refund preview")
 	p06 := s.caller("p06")
 	p06.Prove()
+	s.tell("inquire-balance paid-for-another")
 	s.tell("preview-refund by-account-id")
 	s.tell("confirm-refund code-missing")
 	s.tell("create-challenge for-a-refund")

@@ -50,6 +50,7 @@ var policies = map[string][]policy{
 	"GET /v1/payments":                              {{path: "/v1/payments", unproved: noProof}},
 	"GET /v1/payments/e-payments":                   {{path: "/v1/payments/e-payments", unproved: noProof}},
 	"GET /v1/payments/e-payments/:service/requests": {{path: "/v1/payments/e-payments/090-003/requests", unproved: noProof}},
+	"POST /v1/balance-inquiries":                    {{path: "/v1/balance-inquiries", body: `{"id_number":"{id}"}`, unproved: noProof}},
 	"DELETE /v1/session":                            {{path: "/v1/session", ends: true}},
 	"POST /v1/refunds": {
 		{path: "/v1/refunds", body: rightBody, unproved: noProof, other: notFound, unlike: "{request}"},

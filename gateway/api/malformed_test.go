@@ -35,6 +35,7 @@ var forms = map[string]malformable{
 	"DELETE /v1/refunds/:refund_id":                 {none: "takes an id, and a malformed one is not found"},
 	"POST /core/callbacks":                          {none: "its bytes are signed: what isn't signed rightly is 401 unread"},
 	"DELETE /v1/session":                            {none: "takes nothing"},
+	"POST /v1/balance-inquiries":                    {path: "/v1/balance-inquiries", body: map[string]any{"id_number": "x"}},
 	"GET /v1/payments/e-payments/:service/requests": {path: "/v1/payments/e-payments/090-003/requests", query: wrongPages},
 	"GET /v1/refunds":                               {path: "/v1/refunds", query: wrongPages},
 	"POST /v1/otp/challenges":                       {path: "/v1/otp/challenges", body: map[string]any{"purpose": "refund", "refund_id": "x"}, optional: []string{"refund_id"}},

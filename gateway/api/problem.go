@@ -182,7 +182,7 @@ var codes = []struct {
 	{otp.ErrUsed, "code_used"},
 	{otp.ErrTooSoon, "resend_too_soon"},
 	{otp.ErrBudget, "rate_limited"},
-	{bank.ErrTooManyLookups, "rate_limited"},
+	{bank.ErrTooOften, "rate_limited"},
 }
 
 // What this package itself says no with.
@@ -212,7 +212,7 @@ func newProblem(ctx context.Context, err error) *Problem {
 		wrong  *otp.WrongError
 		soon   *otp.TooSoonError
 		budget *otp.BudgetError
-		looks  *bank.LookupsError
+		rate   *bank.RateError
 		exists *bank.ExistsError
 	)
 	switch {
@@ -226,8 +226,8 @@ func newProblem(ctx context.Context, err error) *Problem {
 		p.RetryAfter = seconds(soon.RetryAfter)
 	case errors.As(err, &budget):
 		p.RetryAfter = seconds(budget.RetryAfter)
-	case errors.As(err, &looks):
-		p.RetryAfter = seconds(looks.RetryAfter)
+	case errors.As(err, &rate):
+		p.RetryAfter = seconds(rate.RetryAfter)
 	}
 	return p
 }

@@ -252,6 +252,7 @@ func TestProblems(t *testing.T) {
 		"a block that only a branch ends":   {&otp.LockedError{Closed: true}, "locked", 0, nil},
 		"a wait":                            {&otp.TooSoonError{RetryAfter: 900 * time.Millisecond}, "resend_too_soon", 1, nil},
 		"a budget":                          {&otp.BudgetError{RetryAfter: time.Hour}, "rate_limited", 3600, nil},
+		"too often":                         {&bank.RateError{RetryAfter: time.Minute + 1}, "rate_limited", 61, nil},
 		"a key that runs":                   {bank.ErrKeyBusy, "idempotency_in_progress", 1, nil},
 		"a reason":                          {&bank.ReasonError{Reason: bank.OtherBank}, "other_bank", 0, nil},
 		"a reason that the core invented":   {&bank.ReasonError{Reason: "new_reason"}, "internal", 0, nil},

@@ -46,6 +46,7 @@ func (s *server) routes() {
 	s.profile()
 	s.codes()
 	s.payments()
+	s.balances()
 	s.refunds()
 	s.counter()
 	s.session()

@@ -88,6 +88,7 @@ func TestEveryField(t *testing.T) {
 		{PaidFrom{}, wire.PaidFrom{}}, {Warning{}, wire.Warning{}},
 		{Preview{}, wire.Preview{}}, {Confirmation{}, wire.Receipt{}},
 		{Refund{}, wire.Refund{}}, {Step{}, wire.Step{}}, {Page[Refund]{}, wire.ListRefundItem{}},
+		{Balance{}, wire.Balance{}}, {Bucket{}, wire.Bucket{}},
 		{AssistedSession{}, wire.AssistedSession{}}, {Attended{}, wire.Attended{}}, {Outlook{}, wire.Outlook{}},
 		{Fault{}, wire.Fault{}}, {Links{}, wire.Links{}}, {wireMoney{}, wire.Money{}},
 	} {

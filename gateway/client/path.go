@@ -174,6 +174,13 @@ func (c *Client) Cancel(ctx context.Context, refundID string) error {
 	return c.end(ctx, ErrNotFound, req, err)
 }
 
+// EndSession signs the customer out: no gateway believes a token of this session any more. Refunds that were confirmed in
+// it go on.
+func (c *Client) EndSession(ctx context.Context) error {
+	req, err := wire.NewEndSessionRequest(c.base)
+	return c.end(ctx, ErrUnauthenticated, req, err)
+}
+
 // get makes a call whose answer is a T.
 func get[T any](ctx context.Context, c *Client, how repetition, req *http.Request, err error) (*T, error) {
 	var v T

@@ -164,6 +164,11 @@ var calls = []struct {
 		_, err := c.VerifyAssisted(ctx, "as-1", code)
 		return err
 	}},
+	{"balance", true, reply{status: 200, body: `{"id":{},"buckets":[],"total":{"amount":"0.00","currency":"SAR"}}`}, func(ctx context.Context, c *client.Client) error {
+		_, err := c.Balance(ctx, idNo)
+		return err
+	}},
+	{"end the session", true, done, func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx) }},
 	{"end at the counter", true, done, func(ctx context.Context, c *client.Client) error { return c.EndAssisted(ctx, "as-1") }},
 }
 
@@ -313,6 +318,10 @@ func TestGoneAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := (&gateway{replies: []reply{broken, gone}}).client(t)
 		if err := c.EndAssisted(t.Context(), "as-1"); err != nil {
+			t.Error(err)
+		}
+		c = (&gateway{replies: []reply{broken, problem(401, "unauthenticated")}}).client(t)
+		if err := c.EndSession(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -130,6 +130,31 @@ func TestPath(t *testing.T) {
 	w.Exact()
 }
 
+// TestBalanceAndGoodbye: what one paid for somebody else, and then no more.
+func TestBalanceAndGoodbye(t *testing.T) {
+	w := apitest.Start(t)
+	c, person := signIn(t, w, "p01")
+	prove(t, c, person)
+	ctx := t.Context()
+	balance, err := c.Balance(ctx, "٣٩٠٠٠٠٠٠٠١") // a visitor whose extension p01 paid
+	if err != nil || balance.ID.Kind != "border" || balance.Total != 100_00 || len(balance.Buckets) != 6 ||
+		balance.Buckets[0].Bucket != "passports" || balance.Buckets[0].Amount != 100_00 || balance.Buckets[0].Name.AR == "" {
+		t.Fatalf("%+v, %v", balance, err)
+	}
+	if _, err := c.Balance(ctx, "1900000018"); !errors.Is(err, client.ErrIDInvalid) {
+		t.Errorf("of no number: %v", err)
+	}
+	if err := c.EndSession(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Payments(ctx); !errors.Is(err, client.ErrUnauthenticated) {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := c.EndSession(ctx); !errors.Is(err, client.ErrUnauthenticated) {
+		t.Errorf("ended again: %v", err)
+	}
+}
+
 // wrong is a code that isn't that one.
 func wrong(code string) string {
 	digits := []byte(code)

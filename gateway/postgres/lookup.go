@@ -30,7 +30,7 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 		case err != nil:
 			return err
 		case counted == 0:
-			return bank.ErrTooManyLookups
+			return bank.ErrTooOften
 		}
 		return tx.commit(ctx, exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
 			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check))

@@ -153,28 +153,16 @@ func refusalOf(state bank.RequestState, refundable bool, reason string) (bank.Re
 	}
 }
 
-// Balance is what is left unused under an identifier, by bucket.
-type Balance struct {
-	Buckets []BucketSum // all of moi.Buckets, in their order, zeros too
-	Total   money.Amount
-}
-
-// BucketSum is one line of a Balance.
-type BucketSum struct {
-	Bucket moi.Bucket
-	Amount money.Amount
-}
-
-// Balances asks what is left unused under the identifier: with a payer only what that payer paid, with a zero one
-// everything. Its only error is bank.ErrCoreUnavailable.
-func (c *Client) Balances(ctx context.Context, identifier, payer saudi.Party) (balance Balance, err error) {
+// Balances is part of [bank.Inquiries]. Its only error is bank.ErrCoreUnavailable. A total that isn't the sum of its
+// buckets, or a bucket that nobody has heard of, is an answer that isn't believed.
+func (c *Client) Balances(ctx context.Context, identifier, payer saudi.Party) (balance bank.Balance, err error) {
 	ask := balanceRequest{Identifier: newPartyWire(identifier)}
 	if !payer.IsZero() {
 		ask.As = &asWire{newPartyWire(payer)}
 	}
 	body, err := json.Marshal(ask)
 	if err != nil {
-		return Balance{}, unavailable(err)
+		return bank.Balance{}, unavailable(err)
 	}
 	out := outgoing{call: "balance", method: http.MethodPost, path: basePath + "/balances", body: body}
 	err = c.call(ctx, c.inquiry, out, "", func(f facts) error {
@@ -185,16 +173,16 @@ func (c *Client) Balances(ctx context.Context, identifier, payer saudi.Party) (b
 	return balance, unavailable(err)
 }
 
-func readBalance(f facts) (Balance, error) {
+func readBalance(f facts) (bank.Balance, error) {
 	if err := believe(f); err != nil {
-		return Balance{}, err
+		return bank.Balance{}, err
 	}
 	if f.Status != http.StatusOK {
-		return Balance{}, unknown(causeStatus, nil)
+		return bank.Balance{}, unknown(causeStatus, nil)
 	}
 	body, err := parseObject(f.Body)
 	if err != nil {
-		return Balance{}, unknown(causeMalformed, err)
+		return bank.Balance{}, unknown(causeMalformed, err)
 	}
 	r := &reader{object: body}
 	lines, total := r.list("buckets"), r.amount("total")
@@ -204,21 +192,21 @@ func readBalance(f facts) (Balance, error) {
 		entry := &reader{object: line}
 		id, amount := entry.text("bucket"), entry.amount("amount")
 		if _, twice := sums[id]; twice || entry.err != nil || amount > total-sum {
-			return Balance{}, unknown(causeMalformed, errMalformed)
+			return bank.Balance{}, unknown(causeMalformed, errMalformed)
 		}
 		sums[id] = amount
 		sum += amount
 	}
 	if r.err != nil || sum != total {
-		return Balance{}, unknown(causeMalformed, errMalformed)
+		return bank.Balance{}, unknown(causeMalformed, errMalformed)
 	}
-	balance := Balance{Total: total}
+	balance := bank.Balance{Total: total}
 	for _, bucket := range moi.Buckets() {
-		balance.Buckets = append(balance.Buckets, BucketSum{bucket, sums[bucket.ID]})
+		balance.Buckets = append(balance.Buckets, bank.BucketSum{Bucket: bucket, Amount: sums[bucket.ID]})
 		delete(sums, bucket.ID)
 	}
 	if len(sums) > 0 {
-		return Balance{}, unknown(causeMalformed, errors.New("undocumented bucket"))
+		return bank.Balance{}, unknown(causeMalformed, errors.New("undocumented bucket"))
 	}
 	return balance, nil
 }

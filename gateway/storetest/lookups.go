@@ -31,7 +31,7 @@ func look(n int) bank.Lookup {
 func record(t *testing.T, s Store, l bank.Lookup, most int) error {
 	t.Helper()
 	err := s.RecordLookup(t.Context(), l, most)
-	if err != nil && !errors.Is(err, bank.ErrTooManyLookups) {
+	if err != nil && !errors.Is(err, bank.ErrTooOften) {
 		t.Errorf("RecordLookup: %v", err)
 	}
 	return err

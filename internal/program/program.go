@@ -127,8 +127,9 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
 		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
 	})
+	sessions := redissession.New(redis, sealer)
 	path, err := bank.NewPath(bank.Config{
-		Directory: own, Inquiries: core, Sessions: redissession.New(redis, sealer), Endings: store, Book: store, Codes: g.codes,
+		Directory: own, Inquiries: core, Sessions: sessions, Endings: store, Meter: sessions, Book: store, Codes: g.codes,
 		Counter: redissession.NewAssisted(redis, sealer), Lookups: store,
 		Cursors: sealer, Terms: c.Profile.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})

@@ -8,10 +8,10 @@ import (
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
 
-// wipe deletes a gateway's keys: codes, proofs, previews. Whatever else lives in the same logical database is somebody
+// wipe deletes a gateway's keys: codes, proofs, previews, counts. Whatever else lives in the same logical database is somebody
 // else's.
 func wipe(ctx context.Context, client redisstore.Client) error {
-	return redisstore.Wipe(ctx, client, redisstore.Prefix, redissession.Prefix)
+	return redisstore.Wipe(ctx, client, redisstore.Prefix, redissession.Prefix, redissession.RatePrefix)
 }
 
 // forgiveAll forgives what was compared of everybody. Challenges that live stay as they are, so it takes nothing from

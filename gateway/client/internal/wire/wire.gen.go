@@ -54,6 +54,36 @@ func (e AssistInputBodyDocumentSeen) Valid() bool {
 	}
 }
 
+// Defines values for BucketBucket.
+const (
+	BucketBucketCivil          BucketBucket = "civil"
+	BucketBucketDrivingLicense BucketBucket = "driving_license"
+	BucketBucketLabour         BucketBucket = "labour"
+	BucketBucketPassports      BucketBucket = "passports"
+	BucketBucketSponsorees     BucketBucket = "sponsorees"
+	BucketBucketVehicles       BucketBucket = "vehicles"
+)
+
+// Valid indicates whether the value is a known member of the BucketBucket enum.
+func (e BucketBucket) Valid() bool {
+	switch e {
+	case BucketBucketCivil:
+		return true
+	case BucketBucketDrivingLicense:
+		return true
+	case BucketBucketLabour:
+		return true
+	case BucketBucketPassports:
+		return true
+	case BucketBucketSponsorees:
+		return true
+	case BucketBucketVehicles:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChallengePurpose.
 const (
 	ChallengePurposeProfile ChallengePurpose = "profile"
@@ -474,6 +504,34 @@ type Attended struct {
 	Mobile *string `json:"mobile"`
 	Name   Text    `json:"name"`
 }
+
+// Balance defines model for Balance.
+type Balance struct {
+	// Buckets All six, in this order, zeros too.
+	Buckets []Bucket `json:"buckets"`
+	ID      Party    `json:"id"`
+
+	// Total The sum of the buckets.
+	Total Money `json:"total"`
+}
+
+// BalanceInputBody defines model for BalanceInputBody.
+type BalanceInputBody struct {
+	// IDNumber A national ID, iqama, border or establishment number, as typed.
+	//
+	// Examples: 2900000015
+	IDNumber string `json:"id_number"`
+}
+
+// Bucket defines model for Bucket.
+type Bucket struct {
+	Amount Money        `json:"amount"`
+	Bucket BucketBucket `json:"bucket"`
+	Name   Text         `json:"name"`
+}
+
+// BucketBucket defines model for Bucket.Bucket.
+type BucketBucket string
 
 // Challenge defines model for Challenge.
 type Challenge struct {
@@ -1010,6 +1068,9 @@ type CreateAssistedSessionJSONRequestBody = AssistInputBody
 // VerifyAssistedSessionJSONRequestBody defines body for VerifyAssistedSession for application/json ContentType.
 type VerifyAssistedSessionJSONRequestBody = VerifyAssistedInputBody
 
+// InquireBalanceJSONRequestBody defines body for InquireBalance for application/json ContentType.
+type InquireBalanceJSONRequestBody = BalanceInputBody
+
 // CreateChallengeJSONRequestBody defines body for CreateChallenge for application/json ContentType.
 type CreateChallengeJSONRequestBody = ChallengeInputBody
 
@@ -1207,6 +1268,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
 	VerifyAssistedSession(ctx context.Context, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InquireBalanceWithBody What is left unused under a number
+	//
+	// What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's own number that is everything, under another only what the customer paid for it. A number that is nobody's and one without a balance are answered alike, by zeros.
+	//
+	// A caller has 30 inquiries in any hour; what is no number doesn't count.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
+	InquireBalanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InquireBalance What is left unused under a number
+	//
+	// What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's own number that is everything, under another only what the customer paid for it. A number that is nobody's and one without a balance are answered alike, by zeros.
+	//
+	// A caller has 30 inquiries in any hour; what is no number doesn't count.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
+	InquireBalance(ctx context.Context, body InquireBalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateChallengeWithBody Send a one-time code
 	//
@@ -1466,6 +1549,48 @@ func (c *Client) VerifyAssistedSessionWithBody(ctx context.Context, assistedSess
 // Corresponds with POST /v1/assisted-sessions/{assisted_session_id}/verify (the `VerifyAssistedSession` operationId).
 func (c *Client) VerifyAssistedSession(ctx context.Context, assistedSessionID string, body VerifyAssistedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyAssistedSessionRequest(c.Server, assistedSessionID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InquireBalanceWithBody What is left unused under a number
+//
+// What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's own number that is everything, under another only what the customer paid for it. A number that is nobody's and one without a balance are answered alike, by zeros.
+//
+// A caller has 30 inquiries in any hour; what is no number doesn't count.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
+func (c *Client) InquireBalanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInquireBalanceRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InquireBalance What is left unused under a number
+//
+// What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's own number that is everything, under another only what the customer paid for it. A number that is nobody's and one without a balance are answered alike, by zeros.
+//
+// A caller has 30 inquiries in any hour; what is no number doesn't count.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
+func (c *Client) InquireBalance(ctx context.Context, body InquireBalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInquireBalanceRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1928,6 +2053,46 @@ func NewVerifyAssistedSessionRequestWithBody(server string, assistedSessionID st
 	}
 
 	operationPath := fmt.Sprintf("/v1/assisted-sessions/%s/verify", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewInquireBalanceRequest calls the generic InquireBalance builder with application/json body
+func NewInquireBalanceRequest(server string, body InquireBalanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewInquireBalanceRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewInquireBalanceRequestWithBody constructs an http.Request for the InquireBalance method, with any body, and a specified content type
+func NewInquireBalanceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/balance-inquiries")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

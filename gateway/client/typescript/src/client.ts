@@ -4,7 +4,7 @@ import type { paths } from "./contract.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
-  Ask, AssistedSession, Attendance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+  Ask, AssistedSession, Attendance, Balance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
 } from "./types.js";
 
 export interface Options {
@@ -172,6 +172,20 @@ export class Client {
   async cancel(refundId: string, call: Call = {}): Promise<void> {
     const params = { path: { refund_id: refundId } };
     await this.#end("not_found", call, (init) => this.#api.DELETE("/v1/refunds/{refund_id}", { ...init, params }));
+  }
+
+  /**
+   * What is left unused under a national ID, iqama, border or establishment number: everything under the customer's own,
+   * and under another only what the customer paid for it. Thirty an hour, each attempt counted: rate_limited.
+   */
+  async balance(idNumber: string, call: Call = {}): Promise<Balance> {
+    const body = { id_number: idNumber };
+    return (await this.#again(call, (init) => this.#api.POST("/v1/balance-inquiries", { ...init, body }))).data;
+  }
+
+  /** Signs the customer out: no gateway believes a token of this session any more. Refunds confirmed in it go on. */
+  async endSession(call: Call = {}): Promise<void> {
+    await this.#end("unauthenticated", call, (init) => this.#api.DELETE("/v1/session", init));
   }
 
   /**

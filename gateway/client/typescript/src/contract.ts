@@ -66,6 +66,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/balance-inquiries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is left unused under a number
+         * @description What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's own number that is everything, under another only what the customer paid for it. A number that is nobody's and one without a balance are answered alike, by zeros.
+         *
+         *     A caller has 30 inquiries in any hour; what is no number doesn't count.
+         */
+        post: operations["inquire-balance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/otp/challenges": {
         parameters: {
             query?: never;
@@ -353,6 +375,26 @@ export interface components {
              * @example +9665*****003
              */
             mobile: string | null;
+            name: components["schemas"]["Text"];
+        };
+        Balance: {
+            /** @description All six, in this order, zeros too. */
+            buckets: components["schemas"]["Bucket"][];
+            id: components["schemas"]["Party"];
+            /** @description The sum of the buckets. */
+            total: components["schemas"]["Money"];
+        };
+        BalanceInputBody: {
+            /**
+             * @description A national ID, iqama, border or establishment number, as typed.
+             * @example 2900000015
+             */
+            id_number: string;
+        };
+        Bucket: {
+            amount: components["schemas"]["Money"];
+            /** @enum {string} */
+            bucket: "passports" | "sponsorees" | "vehicles" | "driving_license" | "labour" | "civil";
             name: components["schemas"]["Text"];
         };
         Challenge: {
@@ -1120,6 +1162,120 @@ export interface operations {
                 };
             };
             /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "inquire-balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BalanceInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `forbidden`: Your token doesn't allow this.
+             *     - `step_up_required`: Ask for a one-time code on your mobile and enter it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `id_invalid`: Check the national ID or iqama number. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `rate_limited`: Try later. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

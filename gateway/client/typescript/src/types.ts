@@ -41,6 +41,10 @@ export type RefundItem = Schemas["RefundItem"];
 export type Step = Schemas["Step"];
 /** How far a refund is, as customers are told. */
 export type Status = Refund["status"];
+/** What is left unused under a number. */
+export type Balance = Schemas["Balance"];
+/** One of the six sums that a balance is divided into. */
+export type Bucket = Schemas["Bucket"];
 /** What a teller enters of the customer before them. */
 export type Attendance = Schemas["AssistInputBody"];
 /** A customer at the counter: fifteen minutes without a call, thirty in all. */

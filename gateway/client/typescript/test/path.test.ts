@@ -74,6 +74,15 @@ test("a preview can be withdrawn, and then there is none", async () => {
   assert.ok(refusedWith(await refusal(client.refund(preview.refund_id)), "not_found"));
 });
 
+test("what one paid for somebody else, and then no more", async () => {
+  const { client, code } = await world.signIn("p13");
+  await prove(client, code);
+  const { id, buckets, total } = await client.balance("٢٩٠٠٠٠٠٠٩٨");
+  assert.deepEqual([id.kind, buckets.length, total.amount], ["iqama", 6, "6000.00"]);
+  await client.endSession();
+  assert.ok(refusedWith(await refusal(client.payments()), "unauthenticated"));
+});
+
 test("the bank's systems fail now and then, and the path goes on all the same", async () => {
   const { client, code } = await world.signIn("p04");
   await prove(client, code);

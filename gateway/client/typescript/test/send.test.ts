@@ -37,6 +37,8 @@ const calls: { name: string; safe: boolean; answer: Reply; call(c: Client): Prom
   { name: "refunds", safe: true, answer: empty, call: (c) => read(c.refunds()) },
   { name: "findRefund", safe: true, answer: empty, call: (c) => c.findRefund("RF0") },
   { name: "cancel", safe: true, answer: { status: 204 }, call: (c) => c.cancel("f-1") },
+  { name: "balance", safe: true, answer: { status: 200, body: {} }, call: (c) => c.balance(ask.id_number) },
+  { name: "endSession", safe: true, answer: { status: 204 }, call: (c) => c.endSession() },
   { name: "assist", safe: false, answer: { status: 201, body: {} }, call: (c) => c.assist({ id_number: ask.id_number, document_seen: true }) },
   { name: "verifyAssisted", safe: false, answer: { status: 200, body: {} }, call: (c) => c.verifyAssisted("as-1", code) },
   { name: "endAssisted", safe: true, answer: { status: 204 }, call: (c) => c.endAssisted("as-1") },
