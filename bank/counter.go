@@ -46,6 +46,8 @@ type AssistedSessions interface {
 	Open(ctx context.Context, s AssistedSession) error
 	// Use returns a session and keeps it for another AssistedIdle, though never beyond its end.
 	Use(ctx context.Context, d Desk, id string) (AssistedSession, error)
+	// Session returns a session, and isn't a use of it.
+	Session(ctx context.Context, d Desk, id string) (AssistedSession, error)
 	// Verify notes that the customer proved that they are there. It is a use; expires is when the session lapses if there
 	// is no other.
 	Verify(ctx context.Context, d Desk, id string) (expires time.Time, err error)
@@ -234,6 +236,16 @@ func (p *Path) Assisted(ctx context.Context, teller Caller, id string) (Caller, 
 	}
 	teller.assisted = &session
 	return teller, nil
+}
+
+// Still returns an error when the caller doesn't speak for their customer any more: ErrNotFound when their assisted session
+// is over. To ask is no use of it.
+func (p *Path) Still(ctx context.Context, c Caller) error {
+	if c.assisted == nil {
+		return nil
+	}
+	_, err := p.Counter.Session(ctx, c.desk(), c.assisted.ID)
+	return unavailable(err, ErrNotFound)
 }
 
 // VerifyAssisted takes the code that the customer typed on the keypad. From then on the session is their proof.

@@ -250,6 +250,28 @@ func TestWhoIsAsked(t *testing.T) {
 	w.wantErr(err, bank.ErrNotFound)
 }
 
+// TestStill: who speaks for whom is asked without being a use of the session.
+func TestStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.wantErr(w.Still(t.Context(), caller), nil) // a customer speaks for themselves
+		c := w.serve(nil)
+		for range 14 {
+			time.Sleep(time.Minute)
+			w.wantErr(w.Still(t.Context(), c), nil)
+		}
+		w.set("Session", errors.New("connection refused"))
+		w.wantErr(w.Still(t.Context(), c), bank.ErrUnavailable)
+		w.set("", nil)
+		time.Sleep(time.Minute)
+		w.wantErr(w.Still(t.Context(), c), bank.ErrNotFound)
+		c = w.serve(check)
+		w.wantErr(w.Still(t.Context(), c), nil)
+		w.counter.sessions = nil
+		w.wantErr(w.Still(t.Context(), c), bank.ErrNotFound)
+	})
+}
+
 func otpWrong(code string) string { return string(rune('0'+(code[0]-'0'+1)%10)) + code[1:] }
 
 // TestCounterRules: how much a customer may ask for at the counter, and from where on a second person must agree.

@@ -102,12 +102,30 @@ type visit struct {
 }
 
 func (c *counter) find(d bank.Desk, id string) (*visit, error) {
+	v, err := c.look(d, id)
+	if err == nil {
+		v.idle = time.Now().Add(bank.AssistedIdle)
+	}
+	return v, err
+}
+
+func (c *counter) look(d bank.Desk, id string) (*visit, error) {
 	v, now := c.sessions[id], time.Now()
 	if v == nil || v.Desk != d || !now.Before(v.idle) || !now.Before(v.Ends) {
 		return nil, bank.ErrNotFound
 	}
-	v.idle = now.Add(bank.AssistedIdle)
 	return v, nil
+}
+
+func (c *counter) Session(ctx context.Context, d bank.Desk, id string) (bank.AssistedSession, error) {
+	if err := c.at(ctx, "Session"); err != nil {
+		return bank.AssistedSession{}, err
+	}
+	v, err := c.look(d, id)
+	if err != nil {
+		return bank.AssistedSession{}, err
+	}
+	return v.AssistedSession, nil
 }
 
 func (c *counter) Open(ctx context.Context, s bank.AssistedSession) error {
@@ -233,6 +251,7 @@ type book struct {
 	withdrawn []string              // previews that can't be confirmed any more
 	accept    func(context.Context) // called at the beginning of Accept
 	withdraw  func()                // called at the beginning of Withdraw
+	look      func() func()         // called at the beginning of Refund, and what it returns at the end
 }
 
 func (b *book) find(customer, id string) (int, error) {
@@ -294,6 +313,9 @@ func (b *book) Withdraw(ctx context.Context, _ time.Time, customer, id string) (
 }
 
 func (b *book) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {
+	if b.look != nil {
+		defer b.look()()
+	}
 	if err := b.at(ctx, "Refund"); err != nil {
 		return gateway.Refund{}, err
 	}

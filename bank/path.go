@@ -20,6 +20,7 @@ type Config struct {
 	Endings   Endings
 	Meter     Meter
 	Book      Book
+	Watcher   *Watcher // one for all paths of a gateway
 	Codes     *otp.Service
 	Cursors   *seal.Sealer // seals the core's cursors, so that none comes back that wasn't given out
 	Terms     func() Terms // those in force; any number of goroutines ask

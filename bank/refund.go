@@ -308,6 +308,23 @@ func (p *Path) View(ctx context.Context, c Caller, id string) (View, error) {
 	return View{Refund: &r, Events: events}, unavailable(err)
 }
 
+// Version counts what there has been to see, and rises with it; 0 of a preview.
+func (v View) Version() int64 {
+	if n := len(v.Events); n > 0 {
+		return v.Events[n-1].Version
+	}
+	return 0
+}
+
+// Final reports whether nothing more is to be seen of it.
+func (v View) Final() bool { return v.Refund != nil && v.Refund.State.Final() }
+
+// Refund returns the caller's refund of this id; ErrNotFound of a preview.
+func (p *Path) Refund(ctx context.Context, c Caller, id string) (gateway.Refund, error) {
+	r, err := p.Book.Refund(ctx, c.Customer(), id)
+	return r, unavailable(err, gateway.ErrNotFound)
+}
+
 // Refunds lists the caller's refunds, newest first. Previews are not listed.
 func (p *Path) Refunds(ctx context.Context, c Caller, page Page) ([]gateway.Refund, string, error) {
 	refunds, next, err := p.Book.Refunds(ctx, c.Customer(), page)

@@ -28,6 +28,18 @@ var states = map[gateway.State]Text{
 // StateText is what a customer reads of a state.
 func StateText(s gateway.State) Text { return states[s] }
 
+// statuses are what a customer is shown of a refund in a word or two.
+var statuses = map[gateway.Status]Text{
+	gateway.StatusProcessing:  {AR: "قيد المعالجة", EN: "Processing"},
+	gateway.StatusCompleted:   {AR: "مكتمل", EN: "Completed"},
+	gateway.StatusRejected:    {AR: "مرفوض", EN: "Refused"},
+	gateway.StatusCancelled:   {AR: "ملغى", EN: "Withdrawn"},
+	gateway.StatusVisitBranch: {AR: "نرجو زيارة الفرع", EN: "Please visit a branch"},
+}
+
+// StatusText is what a customer reads of a status.
+func StatusText(s gateway.Status) Text { return statuses[s] }
+
 // reasons are the words for why something can't come back.
 var reasons = map[Reason]Text{
 	PayerMismatch:        {AR: "دفع هذا الرسم شخص آخر، ومن دفعه هو من يطلب استرداده من بنكه", EN: "Somebody else paid this fee; whoever paid asks for it at their bank"},

@@ -300,7 +300,7 @@ func declared(t *testing.T, name string) bool {
 // (outcomes) and gateway/dispatch (results of attempts).
 var rare = map[string]bool{
 	"status=5..":            true, // a pattern
-	"code=core_unavailable": true, "code=sms_unavailable": true,
+	"code=core_unavailable": true, "code=sms_unavailable": true, "code=rate_limited": true,
 	"outcome=not_sent": true, "outcome=unknown": true,
 	"result=rejected": true, "result=manual": true, "result=returning": true, "result=returned": true,
 }
@@ -314,6 +314,7 @@ func scrape(t *testing.T) map[string]map[string]map[string]bool {
 	preview := c.Preview("rq-p03-1")
 	c.Confirm(preview.RefundID).Want(http.StatusAccepted)
 	c.Await(preview.RefundID, "completed")
+	w.Teller("t01").Look(c.IDNumber(), nil)
 
 	answer, err := http.Get(w.URLs().Ops + "/metrics")
 	if err != nil {

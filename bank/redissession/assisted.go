@@ -91,6 +91,23 @@ func (s Assisted) Use(ctx context.Context, d bank.Desk, id string) (bank.Assiste
 	return a.session(d, id), nil
 }
 
+// Session returns a session as it is.
+func (s Assisted) Session(ctx context.Context, d bank.Desk, id string) (bank.AssistedSession, error) {
+	at, err := s.placeAssisted(d, id)
+	if err != nil {
+		return bank.AssistedSession{}, err
+	}
+	var a assisted
+	_, found, err := s.in.load(ctx, at, &a)
+	switch {
+	case err != nil:
+		return bank.AssistedSession{}, err
+	case !found || !time.Now().Before(a.Ends):
+		return bank.AssistedSession{}, bank.ErrNotFound
+	}
+	return a.session(d, id), nil
+}
+
 func (s Assisted) openAssisted(at place, sealed string, a *assisted) bool {
 	return s.in.open(at, sealed, a) && time.Now().Before(a.Ends)
 }

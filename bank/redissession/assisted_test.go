@@ -62,8 +62,13 @@ func visit(id string) bank.AssistedSession {
 
 func wantUse(t *testing.T, s redissession.Assisted, d bank.Desk, id string, want error) bank.AssistedSession {
 	t.Helper()
+	seen, err := s.Session(t.Context(), d, id)
+	wantErr(t, err, want)
 	got, err := s.Use(t.Context(), d, id)
 	wantErr(t, err, want)
+	if seen != got {
+		t.Fatalf("seen is %+v, used %+v", seen, got)
+	}
 	if want != nil && got != (bank.AssistedSession{}) {
 		t.Fatalf("%+v beside %v", got, err)
 	}
@@ -231,6 +236,12 @@ func assistedIsSealed(t *testing.T, client redis.UniversalClient) {
 		t.Fatalf("%d keys, want one", len(all))
 	}
 	for name, value := range all {
+		wantErr(t, client.PExpire(t.Context(), name, time.Minute).Err(), nil)
+		_, err := s.Session(t.Context(), desk, "v-canary")
+		wantErr(t, err, nil)
+		if ttl, err := client.PTTL(t.Context(), name).Result(); err != nil || ttl > time.Minute {
+			t.Errorf("a look keeps it for %v, %v", ttl, err)
+		}
 		if strings.Contains(name+value, "canary") || !strings.HasPrefix(name, redissession.Prefix+"{") {
 			t.Errorf("%q holds %q", name, value)
 		}
@@ -246,8 +257,9 @@ func assistedErrors(t *testing.T, client redis.UniversalClient) {
 	undecided := func(why string) {
 		t.Helper()
 		_, useErr := s.Use(t.Context(), desk, "v-1")
+		_, seeErr := s.Session(t.Context(), desk, "v-1")
 		_, verifyErr := s.Verify(t.Context(), desk, "v-1")
-		for i, err := range []error{useErr, verifyErr, s.End(t.Context(), desk, "v-1"), s.Open(t.Context(), visit("v-1"))} {
+		for i, err := range []error{useErr, seeErr, verifyErr, s.End(t.Context(), desk, "v-1"), s.Open(t.Context(), visit("v-1"))} {
 			if err == nil || named(err) {
 				t.Errorf("%s, call %d: %v", why, i, err)
 			}

@@ -38,6 +38,7 @@ func serve(ctx context.Context, c config.Config, l limits, log *slog.Logger) err
 		return err
 	}
 	p.channel, p.ops = newServer(p.gateway.Channel(), l, log), newServer(p.gateway.Ops(), l, log)
+	p.channel.RegisterOnShutdown(p.gateway.EndStreams)
 	p.start(ctx, addresses)
 	log.InfoContext(ctx, "serving", "version", version(), "channel", addresses.channel.Addr().String(),
 		"ops", addresses.ops.Addr().String(), "config", c)
@@ -158,7 +159,7 @@ func (p *process) start(ctx context.Context, l listeners) {
 //
 //  1. /readyz says 503, and the dispatcher begins nothing new. For a moment customers are still served, so that load
 //     balancers can look elsewhere before the door closes.
-//  2. The channel's listener closes; requests under way are answered.
+//  2. The channel's listener closes; requests under way are answered, and streams end.
 //  3. When the dispatcher too has finished, the private listener closes: until now it told how the stop goes.
 //  4. Connections and stores are closed, and the last traces sent.
 //

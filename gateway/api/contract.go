@@ -93,7 +93,7 @@ type example struct {
 }
 
 // describe adds to a route that was registered the problems that it may answer with, and its examples.
-func describe(api huma.API, d door, o operation) {
+func describe(api huma.API, d door, o operation) *huma.Operation {
 	document := api.OpenAPI()
 	described := operationOf(document, o.Method, o.Path)
 	delete(described.Responses, "default")
@@ -116,6 +116,7 @@ func describe(api huma.API, d door, o operation) {
 		shown = append(shown, e.show(described))
 	}
 	described.Extensions = map[string]any{"x-examples": shown}
+	return described
 }
 
 func operationOf(document *huma.OpenAPI, method, path string) *huma.Operation {

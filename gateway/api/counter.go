@@ -12,17 +12,17 @@ import (
 
 // Attended is the customer before a teller.
 type Attended struct {
-	Name   Text    `json:"name"`
-	ID     Party   `json:"id"`
+	Name   Text    `json:"name" doc:"As the bank has it."`
+	ID     Party   `json:"id" doc:"As on the document."`
 	Mobile *string `json:"mobile" doc:"Masked; null when the bank has none." example:"+9665*****003"`
 }
 
 // Outlook is whether one paid request can come back. It has no amounts, dates or persons: the customer hasn't proved yet
 // that they are there.
 type Outlook struct {
-	Service    string  `json:"service" example:"090-003"`
-	Name       Text    `json:"name"`
-	Refundable bool    `json:"refundable"`
+	Service    string  `json:"service" example:"090-003" doc:"Its code."`
+	Name       Text    `json:"name" doc:"Generic, without a request's variant."`
+	Refundable bool    `json:"refundable" doc:"Whether the customer can ask for it now."`
 	Reason     *string `json:"reason" doc:"Null when refundable." example:"fee_consumed"`
 }
 
@@ -36,7 +36,7 @@ func outlookOf(o bank.Outlook) Outlook {
 // AssistedSession is a customer at the counter.
 type AssistedSession struct {
 	AssistedSessionID string           `json:"assisted_session_id" doc:"For the header Assisted-Session."`
-	Customer          Attended         `json:"customer"`
+	Customer          Attended         `json:"customer" doc:"Who has the number."`
 	Overview          []Outlook        `json:"overview" nullable:"false" doc:"Of the customer's newest 1,000 requests, by service."`
 	Challenge         Maybe[Challenge] `json:"challenge" doc:"Of the code that the customer types on the keypad; null after an identity check."`
 }
@@ -75,7 +75,7 @@ var (
 // IdentityCheckInputBody is how a teller made sure of a customer who can't be sent a code. It is a body's part, and by its
 // name as closed as one.
 type IdentityCheckInputBody struct {
-	Method string `json:"method" minLength:"1" maxLength:"64" example:"passport"`
+	Method string `json:"method" minLength:"1" maxLength:"64" example:"passport" doc:"In the bank's own words."`
 	Note   string `json:"note" minLength:"1" maxLength:"500" doc:"For whoever approves, and for auditors."`
 }
 
@@ -89,7 +89,7 @@ type assistInput struct {
 
 // WithSession names one assisted session.
 type WithSession struct {
-	ID string `path:"assisted_session_id"`
+	ID string `path:"assisted_session_id" doc:"Of the session."`
 }
 
 type verifyAssistedInput struct {

@@ -48,7 +48,7 @@ func TestCounter(t *testing.T) {
 	}
 
 	sms := w.Phone("p01").Messages(t)[0].Text
-	for _, says := range []string{"Istirdad", "101", "لوحة الأرقام", "عرض مدفوعاتك"} {
+	for _, says := range []string{"مصرف تجريبي", "101", "لوحة الأرقام", "عرض مدفوعاتك"} {
 		if !strings.Contains(sms, says) {
 			t.Errorf("the SMS doesn't say %q:\n%s", says, sms)
 		}
@@ -320,6 +320,9 @@ func TestWhoSpeaksForWhom(t *testing.T) {
 		for _, p := range policies[route] {
 			if p.none != "" || p.staff || slices.Contains(notAtTheCounter, route) {
 				continue
+			}
+			if p.path == "/v1/refunds/{preview}/events" || p.path == "/v1/refunds/{preview}/receipt" {
+				continue // the one ends with the preview, the other there isn't
 			}
 			a := p.ask(route, fill)
 			a.token, a.header["Assisted-Session"] = teller.Token(), []string{served.ID}

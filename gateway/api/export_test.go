@@ -10,6 +10,7 @@ var (
 	IsJSON            = isJSON
 	NewProblem        = newProblem
 	FaultCodeOf       = faultCode
+	Printed           = printed
 )
 
 // BodyMax is how many bytes a body may have.

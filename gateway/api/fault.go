@@ -18,7 +18,7 @@ import (
 // what was typed, the names of unknown properties included, is never said back.
 type Fault struct {
 	Pointer string    `json:"pointer" doc:"RFC 6901, into the body; or the name of a header or parameter."`
-	Code    FaultCode `json:"code" enum:"missing,unknown,type,size,format,malformed"`
+	Code    FaultCode `json:"code" enum:"missing,unknown,type,size,format,malformed" doc:"What is wrong there."`
 }
 
 // FaultCode is a kind of Fault.

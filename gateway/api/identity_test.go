@@ -46,6 +46,8 @@ const (
 
 var policies = map[string][]policy{
 	"POST /core/callbacks":                          {{none: "the core's, not a customer's: signed"}},
+	"GET /openapi.yaml":                             {{none: "the contract, which is everybody's"}},
+	"GET /reference":                                {{none: "the contract, which is everybody's"}},
 	"GET /v1/profile":                               {{path: "/v1/profile", unproved: noProof}},
 	"GET /v1/payments":                              {{path: "/v1/payments", unproved: noProof}},
 	"GET /v1/payments/e-payments":                   {{path: "/v1/payments/e-payments", unproved: noProof}},
@@ -69,6 +71,14 @@ var policies = map[string][]policy{
 	"GET /v1/refunds/:refund_id": {
 		{path: "/v1/refunds/{preview}", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
 		{path: "/v1/refunds/{refund}", unproved: "200", other: notFound, session: "200", unlike: "{refund}"},
+	},
+	"GET /v1/refunds/:refund_id/events": {
+		{path: "/v1/refunds/{preview}/events", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
+		{path: "/v1/refunds/{refund}/events", unproved: "200", other: notFound, session: "200", unlike: "{refund}"},
+	},
+	"GET /v1/refunds/:refund_id/receipt": {
+		{path: "/v1/refunds/{preview}/receipt", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
+		{path: "/v1/refunds/{refund}/receipt", unproved: "200", other: notFound, session: "200", unlike: "{refund}"},
 	},
 	"POST /v1/refunds/:refund_id/confirm": {
 		{path: "/v1/refunds/{preview}/confirm", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},

@@ -32,7 +32,11 @@ var forms = map[string]malformable{
 	"GET /v1/payments":                              {none: "takes nothing"},
 	"GET /v1/payments/e-payments":                   {none: "takes nothing"},
 	"GET /v1/refunds/:refund_id":                    {none: "takes an id, and a malformed one is not found"},
+	"GET /v1/refunds/:refund_id/events":             {none: "takes an id, and a malformed one is not found; and a hint, which may be anything"},
+	"GET /v1/refunds/:refund_id/receipt":            {none: "takes an id, and a malformed one is not found"},
 	"DELETE /v1/refunds/:refund_id":                 {none: "takes an id, and a malformed one is not found"},
+	"GET /openapi.yaml":                             {none: "takes nothing"},
+	"GET /reference":                                {none: "takes nothing"},
 	"POST /core/callbacks":                          {none: "its bytes are signed: what isn't signed rightly is 401 unread"},
 	"DELETE /v1/session":                            {none: "takes nothing"},
 	"POST /v1/balance-inquiries":                    {path: "/v1/balance-inquiries", body: map[string]any{"id_number": "x"}},
@@ -307,6 +311,8 @@ func TestMalformedIDs(t *testing.T) {
 	for _, id := range []string{"x", "%00", "%FF", "..%2f", "'", "%D9%A0", strings.Repeat("9", 4000), "00000000-0000-0000-0000-000000000000"} {
 		for _, a := range []ask{
 			{method: "GET", path: "/v1/refunds/" + id},
+			{method: "GET", path: "/v1/refunds/" + id + "/events"},
+			{method: "GET", path: "/v1/refunds/" + id + "/receipt"},
 			{method: "DELETE", path: "/v1/refunds/" + id},
 			{method: "POST", path: "/v1/refunds/" + id + "/confirm"},
 			{method: "GET", path: "/v1/payments/e-payments/" + id + "/requests"},

@@ -116,7 +116,7 @@ var kinds = map[string]kind{
 	"resend_too_soon": {429, bank.Text{AR: "أُرسل رمز قبل قليل", EN: "A code was sent just now"},
 		bank.Text{AR: "انتظر قليلًا ثم اطلب رمزًا جديدًا", EN: "Wait a little, then ask for a new code."}, 0},
 	"rate_limited": {429, bank.Text{AR: "طلبات كثيرة", EN: "Too many requests"},
-		bank.Text{AR: "حاول لاحقًا", EN: "Try later."}, 0},
+		bank.Text{AR: "حاول لاحقًا", EN: "Try later."}, 30 * time.Second},
 	"internal": {500, bank.Text{AR: "خطأ داخلي", EN: "Internal error"},
 		bank.Text{AR: "حدث خطأ لدينا، اذكر رقم الطلب عند التواصل", EN: "Something went wrong here; quote the request id."}, 0},
 	"core_unavailable": {503, bank.Text{AR: "الجهة الحكومية غير متاحة", EN: "Government entity unavailable"},
@@ -183,6 +183,7 @@ var codes = []struct {
 	{otp.ErrTooSoon, "resend_too_soon"},
 	{otp.ErrBudget, "rate_limited"},
 	{bank.ErrTooOften, "rate_limited"},
+	{bank.ErrWatches, "rate_limited"},
 }
 
 // What this package itself says no with.

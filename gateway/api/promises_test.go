@@ -22,6 +22,7 @@ import (
 // unprovoked are the problems of the contract that no test of this package is answered with, each with the reason.
 var unprovoked = map[string]string{
 	"GET /v1/refunds/{refund_id} 410 preview_expired":                  fiveMinutes,
+	"GET /v1/refunds/{refund_id}/events 410 preview_expired":           fiveMinutes,
 	"POST /v1/otp/challenges 410 preview_expired":                      fiveMinutes,
 	"POST /v1/refunds 410 preview_expired":                             fiveMinutes,
 	"POST /v1/refunds/{refund_id}/confirm 410 preview_expired":         fiveMinutes,

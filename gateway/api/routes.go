@@ -25,7 +25,7 @@ type WithID struct {
 
 // Paged is which part of a list is asked for.
 type Paged struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items of a page."`
 	Cursor string `query:"cursor" maxLength:"1024" doc:"next_cursor of the page before."`
 }
 
@@ -48,6 +48,8 @@ func (s *server) routes() {
 	s.payments()
 	s.balances()
 	s.refunds()
+	s.events()
+	s.receipt()
 	s.counter()
 	s.session()
 }
@@ -75,25 +77,25 @@ func (s *server) profile() {
 
 type challengeInput struct {
 	Body struct {
-		Purpose  string `json:"purpose" enum:"profile,refund"`
+		Purpose  string `json:"purpose" enum:"profile,refund" doc:"profile opens the session; refund is for one confirm."`
 		RefundID string `json:"refund_id,omitempty" maxLength:"64" doc:"Of the preview to confirm; with purpose refund, and only then."`
 	}
 }
 
 type resendInput struct {
-	ChallengeID string    `path:"challenge_id"`
+	ChallengeID string    `path:"challenge_id" doc:"Of the challenge."`
 	Body        *struct{} `required:"false" doc:"Nothing, or {}."`
 }
 
 type verifyInput struct {
-	ChallengeID string `path:"challenge_id"`
+	ChallengeID string `path:"challenge_id" doc:"Of the challenge."`
 	Body        struct {
 		Code string `json:"code" maxLength:"64" doc:"As typed: Arabic digits and spaces are understood." example:"482915"`
 	}
 }
 
 type verified struct {
-	Verified       bool    `json:"verified"`
+	Verified       bool    `json:"verified" doc:"Always true: a wrong code is a problem."`
 	ProofExpiresAt Instant `json:"proof_expires_at" doc:"Unless it is used before; each use renews it, up to 15 minutes in all."`
 }
 
@@ -191,7 +193,7 @@ func (s *server) codes() {
 }
 
 type services struct {
-	Items []Service `json:"items" nullable:"false"`
+	Items []Service `json:"items" nullable:"false" doc:"Ordered by code."`
 }
 
 type requestsInput struct {
@@ -258,7 +260,7 @@ func (s *server) payments() {
 type previewInput struct {
 	Key  string `header:"Idempotency-Key" required:"true" doc:"1 to 255 visible ASCII characters, bare or as an RFC 9651 string; the same key and body get the same preview." example:"0b9d3a56-7f0e-4f0a-9d6c-4a8b0f6c2f11"`
 	Body struct {
-		RequestID     string `json:"request_id" maxLength:"128" minLength:"1"`
+		RequestID     string `json:"request_id" maxLength:"128" minLength:"1" doc:"Of the list of requests."`
 		AccountNumber string `json:"account_number" maxLength:"128" doc:"An IBAN, the bank's 15-digit number, or an account_id of the profile."`
 		IDNumber      string `json:"id_number" maxLength:"128" doc:"The caller's own."`
 	}
@@ -334,7 +336,7 @@ type previewOutput struct {
 type confirmInput struct {
 	WithID
 	Body *struct {
-		ChallengeID string `json:"challenge_id,omitempty" maxLength:"64"`
+		ChallengeID string `json:"challenge_id,omitempty" maxLength:"64" doc:"Of purpose refund, for this refund."`
 		Code        string `json:"code,omitempty" maxLength:"64" doc:"As typed."`
 	} `required:"false"`
 }
@@ -353,7 +355,7 @@ type listInput struct {
 func (s *server) refunds() {
 	create := op("preview-refund", http.MethodPost, "/v1/refunds", "See what would be given back", "Refunds").
 		says("Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. "+
-			"Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account "+
+			"No money moves yet. The amount is never typed: it is the request's. The money goes only to the account "+
 			"that paid.\n\n"+
 			"A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same "+
 			"preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was "+
@@ -469,12 +471,7 @@ func (s *server) refunds() {
 			if err != nil {
 				return nil, err
 			}
-			if view.Preview != nil {
-				preview := previewOf(*view.Preview)
-				return &answer[RefundOrPreview]{RefundOrPreview{Preview: &preview}}, nil
-			}
-			refund := refundOf(view)
-			return &answer[RefundOrPreview]{RefundOrPreview{Refund: &refund}}, nil
+			return &answer[RefundOrPreview]{refundOrPreviewOf(view)}, nil
 		})
 	withdraw := op("withdraw-refund", http.MethodDelete, "/v1/refunds/{refund_id}", "Withdraw it before it is sent", "Refunds").
 		says("Drops a preview, or cancels a refund of which nothing was sent yet; of one that is cancelled it says so again. "+

@@ -43,6 +43,7 @@ type Config struct {
 	Path           *bank.Path
 	Identity       Identity
 	Callbacks      Callbacks
+	Reference      bool     // serve the contract at /openapi.yaml and, for people, at /reference
 	TrustedProxies []string // CIDRs whose X-Forwarded-For is believed; none by default
 	Log            *slog.Logger
 	Metrics        reqlog.Metrics // nil: nobody counts
@@ -51,7 +52,8 @@ type Config struct {
 
 type server struct {
 	Config
-	huma huma.API
+	huma       huma.API
+	operations []*huma.Operation // in the order of the path
 }
 
 // New returns the channel API.
@@ -61,6 +63,11 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	engine.POST("/core/callbacks", s.callback)
+	if c.Reference {
+		if err := s.refer(engine); err != nil {
+			return nil, err
+		}
+	}
 	return engine, nil
 }
 
@@ -160,7 +167,7 @@ func routeThrough[I, O any](s *server, d door, o operation, handle func(context.
 		}
 		return out, nil
 	})
-	describe(s.huma, d, o)
+	s.operations = append(s.operations, describe(s.huma, d, o))
 }
 
 // told turns an error into the problem that the caller sees. Those that aren't the caller's doing go to the log.

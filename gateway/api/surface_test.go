@@ -28,7 +28,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	d, _ := alone(t, api.Config{})
 	for _, path := range []string{
 		"/", "/v1", "/v1/", "/v1/profile/", "/V1/profile", "/v1/Profile", "/v1//profile", "/v1/refunds/", "/v1/refunds/x/y",
-		"/v1/payments/other", "/openapi.json", "/openapi.yaml", "/docs", "/schemas/Problem",
+		"/v1/payments/other", "/openapi.json", "/openapi.yaml", "/reference", "/docs", "/schemas/Problem",
 		"/healthz", "/readyz", "/metrics", "/ops/", "/debug/pprof/", "/favicon.ico", "/%2e%2e/etc/passwd",
 	} {
 		for _, method := range []string{"GET", "POST"} {
@@ -40,6 +40,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 		d.ask(ask{method: "POST", path: path, token: "x", body: `{"code":"000000"}`}).want(404, "not_found")
 	}
 	d.ask(ask{method: "GET", path: "/v1/payments/e-payments//requests", token: "x"}).want(404, "not_found")
+	d, _ = alone(t, api.Config{Reference: true})
 	verbs := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
 	allowed := map[string][]string{}
 	for _, route := range routes() {

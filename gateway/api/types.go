@@ -22,14 +22,14 @@ type Text struct {
 // Money is an amount in riyals.
 type Money struct {
 	Amount   string `json:"amount" pattern:"^[0-9]+\\.[0-9]{2}$" doc:"Riyals, with two decimals." example:"650.00"`
-	Currency string `json:"currency" enum:"SAR" example:"SAR"`
+	Currency string `json:"currency" enum:"SAR" example:"SAR" doc:"Always riyals."`
 }
 
 func moneyOf(a money.Amount) Money { return Money{Amount: a.String(), Currency: money.Currency} }
 
 // Party is a person or thing that a fee is about; its number is masked.
 type Party struct {
-	Kind   string `json:"kind" enum:"national_id,iqama,border,establishment,vehicle"`
+	Kind   string `json:"kind" enum:"national_id,iqama,border,establishment,vehicle" doc:"What the number is."`
 	Number string `json:"number" doc:"Masked." example:"2******015"`
 }
 
@@ -83,18 +83,18 @@ func promiseOf(d saudi.Date) Promise {
 type Account struct {
 	AccountID string `json:"account_id" doc:"May be given as account_number at step 9."`
 	IBAN      string `json:"iban" doc:"Masked." example:"SA12 80** **** **** **** 0003"`
-	Label     Text   `json:"label"`
-	Currency  string `json:"currency" example:"SAR"`
-	Status    string `json:"status" enum:"active,closed,frozen"`
+	Label     Text   `json:"label" doc:"What the bank calls the account."`
+	Currency  string `json:"currency" example:"SAR" doc:"ISO 4217."`
+	Status    string `json:"status" enum:"active,closed,frozen" doc:"Money goes back to an active one alone."`
 }
 
 // Profile is who the caller is at the bank.
 type Profile struct {
-	CustomerID string    `json:"customer_id"`
-	Name       Text      `json:"name"`
-	ID         Party     `json:"id"`
+	CustomerID string    `json:"customer_id" doc:"The bank's own."`
+	Name       Text      `json:"name" doc:"As the bank has it."`
+	ID         Party     `json:"id" doc:"National ID or iqama."`
 	Mobile     *string   `json:"mobile" doc:"Masked; null when the bank has none." example:"+9665*****003"`
-	Accounts   []Account `json:"accounts" nullable:"false"`
+	Accounts   []Account `json:"accounts" nullable:"false" doc:"The customer's own."`
 }
 
 func profileOf(c bank.Customer) Profile {
@@ -121,13 +121,13 @@ var sampleProfile = Profile{
 
 // Challenge is a code on its way to the customer's phone.
 type Challenge struct {
-	ChallengeID  string  `json:"challenge_id"`
-	Purpose      string  `json:"purpose" enum:"profile,refund"`
+	ChallengeID  string  `json:"challenge_id" doc:"For resend, verify and confirm."`
+	Purpose      string  `json:"purpose" enum:"profile,refund" doc:"What the code is good for."`
 	SentTo       string  `json:"sent_to" doc:"Masked." example:"+9665*****003"`
-	Digits       int     `json:"digits" example:"6"`
-	ExpiresAt    Instant `json:"expires_at"`
-	ResendAfter  Instant `json:"resend_after"`
-	AttemptsLeft int     `json:"attempts_left" example:"3"`
+	Digits       int     `json:"digits" example:"6" doc:"How many a code has."`
+	ExpiresAt    Instant `json:"expires_at" doc:"The code is dead from then on."`
+	ResendAfter  Instant `json:"resend_after" doc:"Not before then is another code sent."`
+	AttemptsLeft int     `json:"attempts_left" example:"3" doc:"Wrong codes that this challenge still takes."`
 }
 
 func challengeOf(c otp.Challenge) Challenge {
@@ -156,8 +156,8 @@ type Menu struct {
 
 // MenuEntry is one kind of payment in the menu.
 type MenuEntry struct {
-	ID   string `json:"id" example:"e-payments"`
-	Name Text   `json:"name"`
+	ID   string `json:"id" example:"e-payments" doc:"e-payments, or one of the bank's."`
+	Name Text   `json:"name" doc:"What the customer reads."`
 }
 
 func menuOf(m bank.Menu) Menu {
@@ -174,9 +174,9 @@ var sampleMenu = Menu{
 
 // Service is one of which the caller has requests.
 type Service struct {
-	Service         string `json:"service" pattern:"^[0-9]{3}-[0-9]{3}$" example:"090-003"`
+	Service         string `json:"service" pattern:"^[0-9]{3}-[0-9]{3}$" example:"090-003" doc:"Its code."`
 	Name            Text   `json:"name" doc:"Generic, without a request's variant."`
-	Sector          Text   `json:"sector"`
+	Sector          Text   `json:"sector" doc:"To which it belongs."`
 	RefundableCount int    `json:"refundable_count" doc:"Of the caller's newest 50,000 requests."`
 	RefundableTotal Money  `json:"refundable_total" doc:"Of those."`
 }
@@ -195,14 +195,14 @@ var sampleService = Service{
 
 // PaidFrom is the caller's own account that paid.
 type PaidFrom struct {
-	AccountID string `json:"account_id"`
+	AccountID string `json:"account_id" doc:"May be given as account_number at step 9."`
 	IBAN      string `json:"iban" doc:"Masked."`
 }
 
 // Warning is something that the customer should know although nothing stands in the way.
 type Warning struct {
-	Code string `json:"code" enum:"id_expired"`
-	Text Text   `json:"text"`
+	Code string `json:"code" enum:"id_expired" doc:"Stable."`
+	Text Text   `json:"text" doc:"For the customer."`
 }
 
 func warningsOf(ws []bank.Warning) []Warning {
@@ -215,17 +215,17 @@ func warningsOf(ws []bank.Warning) []Warning {
 
 // Request is one paid request, and whether it can come back.
 type Request struct {
-	RequestID   string          `json:"request_id"`
-	Service     string          `json:"service" example:"090-003"`
+	RequestID   string          `json:"request_id" doc:"For step 9."`
+	Service     string          `json:"service" example:"090-003" doc:"Its code."`
 	Name        Text            `json:"name" doc:"With its variant."`
-	Beneficiary Party           `json:"beneficiary"`
-	Amount      Money           `json:"amount"`
-	PaidAt      Instant         `json:"paid_at"`
+	Beneficiary Party           `json:"beneficiary" doc:"Whom the fee was paid for."`
+	Amount      Money           `json:"amount" doc:"The whole fee."`
+	PaidAt      Instant         `json:"paid_at" doc:"When the fee was paid."`
 	PaidFrom    Maybe[PaidFrom] `json:"paid_from" doc:"Null unless the caller's own."`
-	Refundable  bool            `json:"refundable"`
+	Refundable  bool            `json:"refundable" doc:"Whether the caller can ask for it now."`
 	Reason      *string         `json:"reason" doc:"Null when refundable." example:"fee_consumed"`
 	ReasonText  Maybe[Text]     `json:"reason_text" doc:"Null when refundable."`
-	Warnings    []Warning       `json:"warnings" nullable:"false"`
+	Warnings    []Warning       `json:"warnings" nullable:"false" doc:"What the customer should read first."`
 }
 
 func requestOfListed(l bank.Listed) Request {
@@ -269,18 +269,18 @@ func reasonOf(reason bank.Reason) (*string, Maybe[Text]) {
 
 // Preview is what would be given back, and where to.
 type Preview struct {
-	RefundID         string    `json:"refund_id"`
-	Status           string    `json:"status" enum:"preview"`
-	Service          string    `json:"service"`
-	Name             Text      `json:"name"`
-	Amount           Money     `json:"amount"`
+	RefundID         string    `json:"refund_id" doc:"Of the refund that this becomes."`
+	Status           string    `json:"status" enum:"preview" doc:"Nothing is asked for yet."`
+	Service          string    `json:"service" doc:"Its code."`
+	Name             Text      `json:"name" doc:"Of the service, with the request's variant."`
+	Amount           Money     `json:"amount" doc:"The whole fee; never typed."`
 	ToAccount        string    `json:"to_account" doc:"Masked."`
-	Beneficiary      Party     `json:"beneficiary"`
+	Beneficiary      Party     `json:"beneficiary" doc:"Whom the fee was paid for."`
 	Promise                    // embedded: promised_by, promised_by_hijri
-	ExpiresAt        Instant   `json:"expires_at"`
-	ConfirmRequires  string    `json:"confirm_requires" enum:"none,code"`
-	ApprovalRequired bool      `json:"approval_required"`
-	Warnings         []Warning `json:"warnings" nullable:"false"`
+	ExpiresAt        Instant   `json:"expires_at" doc:"It can be confirmed until then."`
+	ConfirmRequires  string    `json:"confirm_requires" enum:"none,code" doc:"code: a challenge of purpose refund comes first."`
+	ApprovalRequired bool      `json:"approval_required" doc:"Whether somebody else at the bank has to agree after the confirm."`
+	Warnings         []Warning `json:"warnings" nullable:"false" doc:"What the customer should read first."`
 }
 
 func previewOf(p bank.Preview) Preview {
@@ -313,11 +313,11 @@ var (
 
 // Receipt is the answer to a confirm: the refund is recorded and can't be lost from here on.
 type Receipt struct {
-	RefundID  string `json:"refund_id"`
-	Reference string `json:"reference" pattern:"^RF[0-9A-HJKMNP-TV-Z]{16}$" example:"RFK5EWJTN6GVB8STYT"`
-	Status    string `json:"status" enum:"processing,completed,rejected,cancelled,visit_branch"`
+	RefundID  string `json:"refund_id" doc:"That of its preview."`
+	Reference string `json:"reference" pattern:"^RF[0-9A-HJKMNP-TV-Z]{16}$" example:"RFK5EWJTN6GVB8STYT" doc:"For the customer to keep, and for the bank's people to find it by."`
+	Status    string `json:"status" enum:"processing,completed,rejected,cancelled,visit_branch" doc:"For customers."`
 	State     string `json:"state" doc:"Finer than the status; see the timeline." example:"queued"`
-	Amount    Money  `json:"amount"`
+	Amount    Money  `json:"amount" doc:"That comes back."`
 	Promise
 }
 
@@ -342,14 +342,14 @@ var (
 // RefundItem is a refund as lists show it.
 type RefundItem struct {
 	Receipt
-	Service     string      `json:"service"`
-	Name        Text        `json:"name"`
+	Service     string      `json:"service" doc:"Its code."`
+	Name        Text        `json:"name" doc:"Of the service, with the request's variant."`
 	ToAccount   string      `json:"to_account" doc:"Masked."`
-	Beneficiary Party       `json:"beneficiary"`
-	CreatedAt   Instant     `json:"created_at"`
-	UpdatedAt   Instant     `json:"updated_at"`
+	Beneficiary Party       `json:"beneficiary" doc:"Whom the fee was paid for."`
+	CreatedAt   Instant     `json:"created_at" doc:"Of the confirm."`
+	UpdatedAt   Instant     `json:"updated_at" doc:"Of the last step."`
 	Reason      *string     `json:"reason" doc:"Of a rejected or returned refund."`
-	ReasonText  Maybe[Text] `json:"reason_text"`
+	ReasonText  Maybe[Text] `json:"reason_text" doc:"Of the reason."`
 }
 
 func itemOf(r gateway.Refund) RefundItem {
@@ -374,15 +374,15 @@ var sampleItem = RefundItem{
 
 // Step is one entry of a refund's timeline.
 type Step struct {
-	At    Instant `json:"at"`
-	State string  `json:"state"`
-	Text  Text    `json:"text"`
+	At    Instant `json:"at" doc:"When."`
+	State string  `json:"state" doc:"Into which the refund came."`
+	Text  Text    `json:"text" doc:"For the customer."`
 }
 
 // Refund is a refund with its timeline, oldest step first.
 type Refund struct {
 	RefundItem
-	Timeline []Step `json:"timeline" nullable:"false"`
+	Timeline []Step `json:"timeline" nullable:"false" doc:"Oldest step first."`
 }
 
 func refundOf(v bank.View) Refund {
@@ -414,6 +414,15 @@ type RefundOrPreview struct {
 	Preview *Preview
 }
 
+func refundOrPreviewOf(v bank.View) RefundOrPreview {
+	if v.Preview != nil {
+		preview := previewOf(*v.Preview)
+		return RefundOrPreview{Preview: &preview}
+	}
+	refund := refundOf(v)
+	return RefundOrPreview{Refund: &refund}
+}
+
 // MarshalJSON writes the one that there is.
 func (r RefundOrPreview) MarshalJSON() ([]byte, error) {
 	if r.Preview != nil {
@@ -429,7 +438,7 @@ func (RefundOrPreview) Schema(r huma.Registry) *huma.Schema {
 
 // List is one page.
 type List[T any] struct {
-	Items      []T     `json:"items" nullable:"false"`
+	Items      []T     `json:"items" nullable:"false" doc:"The page."`
 	NextCursor *string `json:"next_cursor" doc:"Of the next page; null after the last."`
 }
 

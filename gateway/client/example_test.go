@@ -96,6 +96,51 @@ func ExampleProblem() {
 	// Check the code and enter it again. 2 tries are left.
 }
 
+// What becomes of a refund, as it happens. The loop ends by itself when there is nothing more to tell.
+func ExampleClient_Events() {
+	ctx := context.Background()
+	world := start(ctx)
+	defer world.Close()
+	c, err := client.New(world.URLs().Gateway, client.Token(world.token("p03")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	refundID := confirmed(ctx, c, world)
+
+	var last client.Refund
+	for now, err := range c.Events(ctx, refundID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = *now.Refund
+	}
+	fmt.Println(last.Status, last.Amount)
+	fmt.Println(last.Timeline[len(last.Timeline)-1].Text.EN)
+
+	// Output:
+	// completed 650.00
+	// Credited to your account
+}
+
+// confirmed is the refund of all that p03 ever paid.
+func confirmed(ctx context.Context, c *client.Client, world world) string {
+	challenge, err := c.Challenge(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Verify(ctx, challenge.ChallengeID, world.sms("+966500000003")); err != nil {
+		log.Fatal(err)
+	}
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p03-1", AccountNumber: "555608000000003", IDNumber: "2900000015"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Confirm(ctx, preview.RefundID); err != nil {
+		log.Fatal(err)
+	}
+	return preview.RefundID
+}
+
 // world is a sandbox with what an example needs of it.
 type world struct{ *sandbox.World }
 

@@ -168,14 +168,28 @@ func (c *Client) listRefunds(ctx context.Context, p *wire.ListRefundsParams) (*P
 	return get[Page[Refund]](ctx, c, again, req, err)
 }
 
+// Receipt is a page to print, in Arabic and English: HTML in UTF-8. ErrNotFound for a preview.
+func (c *Client) Receipt(ctx context.Context, refundID string) ([]byte, error) {
+	req, err := wire.NewGetReceiptRequest(c.base, refundID)
+	page, err := c.call(ctx, again, nil, req, err)
+	return page.body, err
+}
+
 // Cancel withdraws a preview, or a refund that was never sent. ErrTooLate when it may have been.
 func (c *Client) Cancel(ctx context.Context, refundID string) error {
 	req, err := wire.NewWithdrawRefundRequest(c.base, refundID)
 	return c.end(ctx, ErrNotFound, req, err)
 }
 
-// EndSession signs the customer out: no gateway believes a token of this session any more. Refunds that were confirmed in
-// it go on.
+// BalanceInquiry is what is left unused under a number: everything under the customer's own, and under another what the
+// customer paid for it. There are thirty of them an hour, so one that fails isn't repeated.
+func (c *Client) BalanceInquiry(ctx context.Context, idNumber string) (*Balance, error) {
+	req, err := wire.NewInquireBalanceRequest(c.base, wire.BalanceInputBody{IDNumber: idNumber})
+	return get[Balance](ctx, c, once, req, err)
+}
+
+// EndSession signs the customer out: no token of this session is believed from then on, at any gateway. A refund that was
+// confirmed goes on.
 func (c *Client) EndSession(ctx context.Context) error {
 	req, err := wire.NewEndSessionRequest(c.base)
 	return c.end(ctx, ErrUnauthenticated, req, err)

@@ -35,6 +35,7 @@ type reply struct {
 	header map[string]string
 	body   string
 	late   time.Duration
+	stream []any // instead of the body, see play
 }
 
 type asked struct {
@@ -71,6 +72,11 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 		header.Set(name, value)
 	}
 	body := io.NopCloser(strings.NewReader(next.body))
+	if next.stream != nil {
+		reader, writer := io.Pipe()
+		go play(r.Context(), writer, next.stream)
+		body = reader
+	}
 	return &http.Response{
 		StatusCode: next.status, Header: header, Body: body, Request: r,
 		ProtoMajor: 1, ProtoMinor: 1,
@@ -155,7 +161,13 @@ var calls = []struct {
 		}
 		return nil
 	}},
+	{"receipt", true, reply{status: 200, body: "<html>"}, func(ctx context.Context, c *client.Client) error { _, err := c.Receipt(ctx, "f-1"); return err }},
 	{"cancel", true, done, func(ctx context.Context, c *client.Client) error { return c.Cancel(ctx, "f-1") }},
+	{"balance inquiry", false, reply{status: 200, body: `{"buckets":[]}`}, func(ctx context.Context, c *client.Client) error {
+		_, err := c.BalanceInquiry(ctx, idNo)
+		return err
+	}},
+	{"end of the session", true, done, func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx) }},
 	{"assist", false, reply{status: 201, body: `{"assisted_session_id":"as-1"}`}, func(ctx context.Context, c *client.Client) error {
 		_, err := c.Assist(ctx, client.Attendance{IDNumber: idNo, DocumentSeen: true})
 		return err
@@ -164,11 +176,6 @@ var calls = []struct {
 		_, err := c.VerifyAssisted(ctx, "as-1", code)
 		return err
 	}},
-	{"balance", true, reply{status: 200, body: `{"id":{},"buckets":[],"total":{"amount":"0.00","currency":"SAR"}}`}, func(ctx context.Context, c *client.Client) error {
-		_, err := c.Balance(ctx, idNo)
-		return err
-	}},
-	{"end the session", true, done, func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx) }},
 	{"end at the counter", true, done, func(ctx context.Context, c *client.Client) error { return c.EndAssisted(ctx, "as-1") }},
 }
 
@@ -316,12 +323,16 @@ func TestGoneAlready(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := (&gateway{replies: []reply{broken, gone}}).client(t)
-		if err := c.EndAssisted(t.Context(), "as-1"); err != nil {
+		over := problem(401, "unauthenticated") // which is what a session is told that has ended
+		g := &gateway{replies: []reply{broken, over, over, broken, gone}}
+		c := g.client(t)
+		if err := c.EndSession(t.Context()); err != nil {
 			t.Error(err)
 		}
-		c = (&gateway{replies: []reply{broken, problem(401, "unauthenticated")}}).client(t)
-		if err := c.EndSession(t.Context()); err != nil {
+		if err := c.EndSession(t.Context()); !errors.Is(err, client.ErrUnauthenticated) {
+			t.Error(err)
+		}
+		if err := c.EndAssisted(t.Context(), "as-1"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -200,6 +200,20 @@ type Step struct {
 	Text  Text      `json:"text"`
 }
 
+// Balance is what is left unused under a number.
+type Balance struct {
+	ID      Party    `json:"id"`
+	Buckets []Bucket `json:"buckets"` // all six, zeros too
+	Total   Halalas  `json:"total"`
+}
+
+// Bucket is one of the sums that a balance is divided into.
+type Bucket struct {
+	Bucket string  `json:"bucket"` // passports, sponsorees, vehicles, driving_license, labour, civil
+	Name   Text    `json:"name"`
+	Amount Halalas `json:"amount"`
+}
+
 // Page is a part of a list.
 type Page[T any] struct {
 	Items      []T    `json:"items"`

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -128,31 +129,6 @@ func TestPath(t *testing.T) {
 		t.Errorf("withdrawn after the end: %v", err)
 	}
 	w.Exact()
-}
-
-// TestBalanceAndGoodbye: what one paid for somebody else, and then no more.
-func TestBalanceAndGoodbye(t *testing.T) {
-	w := apitest.Start(t)
-	c, person := signIn(t, w, "p01")
-	prove(t, c, person)
-	ctx := t.Context()
-	balance, err := c.Balance(ctx, "٣٩٠٠٠٠٠٠٠١") // a visitor whose extension p01 paid
-	if err != nil || balance.ID.Kind != "border" || balance.Total != 100_00 || len(balance.Buckets) != 6 ||
-		balance.Buckets[0].Bucket != "passports" || balance.Buckets[0].Amount != 100_00 || balance.Buckets[0].Name.AR == "" {
-		t.Fatalf("%+v, %v", balance, err)
-	}
-	if _, err := c.Balance(ctx, "1900000018"); !errors.Is(err, client.ErrIDInvalid) {
-		t.Errorf("of no number: %v", err)
-	}
-	if err := c.EndSession(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Payments(ctx); !errors.Is(err, client.ErrUnauthenticated) {
-		t.Errorf("after the end: %v", err)
-	}
-	if err := c.EndSession(ctx); !errors.Is(err, client.ErrUnauthenticated) {
-		t.Errorf("ended again: %v", err)
-	}
 }
 
 // wrong is a code that isn't that one.
@@ -285,6 +261,99 @@ func TestOneForMany(t *testing.T) {
 	}
 	if v := w.Exact(); v.Confirmed == 0 {
 		t.Errorf("the referee says %+v", v)
+	}
+}
+
+// TestEventsOfARefund: a preview is followed until the refund that it becomes has its money, and the loop ends by itself.
+func TestEventsOfARefund(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p03-1", AccountNumber: person.Account(), IDNumber: person.IDNumber()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var statuses []client.Status
+	for now, err := range c.Events(ctx, preview.RefundID) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case now.Preview != nil:
+			statuses = append(statuses, now.Preview.Status)
+			if _, err := c.Confirm(ctx, preview.RefundID); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			statuses = append(statuses, now.Refund.Status)
+		}
+	}
+	if len(statuses) < 2 || statuses[0] != client.Previewed || statuses[len(statuses)-1] != client.Completed {
+		t.Errorf("the statuses were %q", statuses)
+	}
+	w.Exact()
+}
+
+// TestReceipt: there is a page to print once there is a refund.
+func TestReceipt(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	ctx := t.Context()
+	preview, err := c.Preview(ctx, client.Ask{RequestID: "rq-p03-1", AccountNumber: person.Account(), IDNumber: person.IDNumber()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Receipt(ctx, preview.RefundID); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("of a preview: %v", err)
+	}
+	accepted, err := c.Confirm(ctx, preview.RefundID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err := c.Receipt(ctx, preview.RefundID); err != nil || !bytes.Contains(page, []byte(accepted.Reference)) {
+		t.Errorf("%q, %v", page, err)
+	}
+}
+
+// TestBalanceInquiry: six buckets and their sum, under the customer's own number.
+func TestBalanceInquiry(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	if _, err := c.BalanceInquiry(t.Context(), person.IDNumber()); !errors.Is(err, client.ErrStepUpRequired) {
+		t.Errorf("without a proof: %v", err)
+	}
+	prove(t, c, person)
+	balance, err := c.BalanceInquiry(t.Context(), person.IDNumber())
+	if err != nil || balance.ID.Kind != "iqama" || len(balance.Buckets) != 6 {
+		t.Fatalf("%+v, %v", balance, err)
+	}
+	var sum client.Halalas
+	for _, b := range balance.Buckets {
+		sum += b.Amount
+	}
+	if sum != balance.Total || sum == 0 {
+		t.Errorf("the total is %v, the sum %v", balance.Total, sum)
+	}
+	if _, err := c.BalanceInquiry(t.Context(), "1"); !errors.Is(err, client.ErrIDInvalid) {
+		t.Errorf("of no number: %v", err)
+	}
+}
+
+// TestEndSession: after it the token is nobody's.
+func TestEndSession(t *testing.T) {
+	w := banktest.Start(t)
+	c, person := signIn(t, w, "p03")
+	prove(t, c, person)
+	if err := c.EndSession(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Profile(t.Context()); !errors.Is(err, client.ErrUnauthenticated) {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := c.EndSession(t.Context()); !errors.Is(err, client.ErrUnauthenticated) {
+		t.Errorf("ended twice: %v", err)
 	}
 }
 

@@ -15,6 +15,9 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	selectEvents = `SELECT refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence
 		FROM events WHERE refund_id = $1 ORDER BY version`
+	selectLatest = `SELECT wanted, version FROM unnest($1::text[]) AS w(wanted) CROSS JOIN LATERAL (
+			SELECT version FROM events WHERE refund_id = w.wanted ORDER BY version DESC LIMIT 1
+		) AS latest`
 )
 
 // record appends an event. The schema lets in only that of the refund's next step.
@@ -53,4 +56,25 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 		err = gateway.ErrNotFound
 	}
 	return events, err
+}
+
+// Latest is as bank.Steps says.
+func (s *Store) Latest(ctx context.Context, ids []string) (map[string]int64, error) {
+	latest := make(map[string]int64, len(ids))
+	if len(ids) == 0 {
+		return latest, nil
+	}
+	err := s.main.each(ctx, selectLatest, []any{ids}, func(row scanner) error {
+		var (
+			id      string
+			version int64
+		)
+		err := row.Scan(&id, &version)
+		latest[id] = version
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return latest, nil
 }

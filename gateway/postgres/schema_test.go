@@ -315,6 +315,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		countDead:         {"refunds_dead", 1},
 		selectCounts:      {"Only Scan using refunds_unfinished", 0},
 		selectAfter:       {"refunds_id", 2},
+		selectLatest:      {"events_once", 1},
 		selectEnded:       {"ended_sessions_once", 1},
 	} {
 		if _, err := conn.Prepare(t.Context(), "q", query); err != nil {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM refunds WHERE id = ? AND version = ?`
 	selectEvents = `SELECT refund_id, version, at, from_state, to_state, role, actor, employee, branch, session, evidence
 		FROM events WHERE refund_id = ? ORDER BY version`
+	selectLatest = `SELECT refund_id, max(version) FROM events
+		WHERE refund_id IN (SELECT value FROM json_each(?)) GROUP BY refund_id`
 )
 
 // record appends the event of a refund that has the given version; false when it hasn't.
@@ -55,4 +58,29 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 		err = gateway.ErrNotFound
 	}
 	return events, err
+}
+
+// Latest is as bank.Steps says.
+func (s *Store) Latest(ctx context.Context, ids []string) (map[string]int64, error) {
+	latest := make(map[string]int64, len(ids))
+	if len(ids) == 0 {
+		return latest, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = s.queries.each(ctx, selectLatest, []any{string(list)}, func(row scanner) error {
+		var (
+			id      string
+			version int64
+		)
+		err := row.Scan(&id, &version)
+		latest[id] = version
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return latest, nil
 }

@@ -11,6 +11,7 @@ var eventTests = map[string]func(*testing.T, Store){
 	"none of a change that was refused":      noEventOfStale,
 	"who, where and on what evidence":        eventsWhole,
 	"of a refund that isn't there":           noEvents,
+	"the latest of many refunds":             latestEvents,
 }
 
 func eventsInOrder(t *testing.T, s Store) {
@@ -71,4 +72,33 @@ func eventsWhole(t *testing.T, s Store) {
 func noEvents(t *testing.T, s Store) {
 	_, err := s.Events(t.Context(), acceptance(1).ID)
 	wantOutcome(t, "Events", err, "not found")
+}
+
+// latestEvents: a lease or a question is no step, and nobody's refund is asked about by whoever doesn't know its id.
+func latestEvents(t *testing.T, s Store) {
+	want := map[string]int64{}
+	ids := []string{"", "no-refund", `"'),`, acceptance(999).ID}
+	for n, state := range gateway.States() {
+		r := accept(t, s, begin(n, state == gateway.AwaitingApproval))
+		if state != gateway.AwaitingApproval {
+			r = drive(t, s, r, pathTo(t, state))
+		}
+		want[r.ID] = r.Version
+		ids = append(ids, r.ID, r.ID) // twice, as two that watch one refund would have it
+		if !r.Due.IsZero() {
+			apply(t, s, r.Lease(later(r)), nil)
+		}
+	}
+	for n := range 1000 { // more than a statement has room for as arguments of their own
+		ids = append(ids, acceptance(1000+n).ID)
+	}
+	accept(t, s, acceptance(500)) // and isn't asked about
+	got, err := s.Latest(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "latest", got, want)
+	if got, err := s.Latest(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("Latest of none: %v, %v", got, err)
+	}
 }

@@ -29,6 +29,7 @@ import (
 type Store interface {
 	bank.Book
 	bank.Lookups
+	bank.Steps
 	bank.Endings
 	dispatch.Queue
 	otp.Ledger

@@ -62,8 +62,12 @@ type Listen struct {
 	// Default 127.0.0.1:9090.
 	Ops string `yaml:"ops" env:"OPS"`
 	// Connections is how many the channel listener holds at once; more wait to be accepted. A third of the process's limit
-	// of open files is a good number. Default 4096, from 1 to 1000000.
+	// of open files is a good number. A quarter of them, but no more than 10000, may be customers who follow a refund as it
+	// moves on. Default 4096, from 1 to 1000000.
 	Connections int `yaml:"connections" env:"CONNECTIONS"`
+	// Reference serves the contract on the channel listener to whoever can reach it: /openapi.yaml for programs, /reference
+	// for people. Neither needs a token; both say what any bank's gateway says, and nothing of a customer. Default true.
+	Reference bool `yaml:"reference" env:"REFERENCE"`
 	// CertFile and the key file hold the channel listener's own certificate (PEM), where nobody in front of it ends TLS.
 	// Both or neither. Optional.
 	CertFile string `yaml:"cert_file" env:"CERT_FILE"`
@@ -248,7 +252,7 @@ type Log struct {
 // Default is what holds for a key that nobody mentions. By itself it is no configuration: what is required is missing.
 func Default() Config {
 	return Config{
-		Listen:       Listen{Channel: "127.0.0.1:8080", Ops: "127.0.0.1:9090", Connections: 4096},
+		Listen:       Listen{Channel: "127.0.0.1:8080", Ops: "127.0.0.1:9090", Connections: 4096, Reference: true},
 		Database:     Database{Pool: 16, DispatchPool: 8},
 		Redis:        Redis{Pool: 32, CommandTimeout: 200 * time.Millisecond},
 		Core:         Core{SubmitTimeout: 10 * time.Second, StatusTimeout: 5 * time.Second, InquiryTimeout: 5 * time.Second},

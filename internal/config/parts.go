@@ -42,9 +42,10 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 	}
 	production := c.Environment == Production
 	return program.Config{
-		Profile: profile,
-		Pepper:  pepper,
-		Policy:  otp.DefaultPolicy(),
+		Profile:   profile,
+		Pepper:    pepper,
+		Policy:    otp.DefaultPolicy(),
+		Reference: c.Listen.Reference,
 		Identity: identity.Config{
 			Issuer: c.Bank.Issuer, Timeout: c.Bank.Timeout, TLS: bankTLS, RefuseSandbox: production,
 		},
@@ -62,9 +63,14 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 			URL: c.SMS.URL, Authorization: string(c.SMS.Authorization), Timeout: c.SMS.Timeout,
 			TLS: smsTLS, RefuseSandbox: production,
 		},
-		Log: log,
+		Streams: min(max(c.Listen.Connections/4, 1), streamsMax),
+		Log:     log,
 	}, nil
 }
+
+// streamsMax bounds the streams of a gateway that may have very many connections: one statement asks for all of them, and
+// has two seconds.
+const streamsMax = 10_000
 
 // profile is what Load has found good.
 func (c Config) profile() (program.Profile, error) {

@@ -60,6 +60,9 @@ func TestProgram(t *testing.T) {
 	if terms := p.Profile.Terms(); terms.BankCode != "80" || terms.Brand.Sender != "Istirdad" || terms.OnlineLimit != 10_000_00 {
 		t.Errorf("terms %+v", terms)
 	}
+	if p.Streams != 1024 {
+		t.Errorf("%d may follow a refund", p.Streams)
+	}
 	if string(p.Pepper) != pepperBytes {
 		t.Error("the pepper isn't what the file holds")
 	}

@@ -105,7 +105,8 @@ type Brand struct {
 	// Sender is the name that phones show, registered with the operators beforehand: 3 to 11 letters, digits, spaces, '.',
 	// '_' or '-', not digits alone, and not ending in -AD, which is for advertisements. Required.
 	Sender string `yaml:"sender"`
-	// BankName is what messages call the bank to a customer at the counter. Optional: the sender.
+	// BankName is what messages call the bank to a customer at the counter, and what a printed receipt is headed with.
+	// Optional: messages name the sender, and a receipt nobody.
 	BankName Text `yaml:"bank_name,flow"`
 	// ChannelName is what messages call the bank's channel. Optional: the digital channel.
 	ChannelName Text `yaml:"channel_name,flow"`

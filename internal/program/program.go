@@ -29,6 +29,7 @@ import (
 type Store interface {
 	bank.Book
 	bank.Lookups
+	bank.Steps
 	bank.Endings
 	dispatch.Queue
 	otp.Ledger
@@ -54,6 +55,8 @@ type Config struct {
 	CoreBanking corebanking.Config
 	Core        refundcore.Config
 	SMS         httpsms.Config
+	Streams     int  // how many customers may follow a refund at once (bank.NewWatcher); 0: 1024
+	Reference   bool // the channel listener serves the contract, to programs and to people
 	Log         *slog.Logger
 
 	// Telemetry is told everything, and is its maker's to close, after the gateway. Nil: metrics that only this gateway's
@@ -69,7 +72,8 @@ type Config struct {
 //
 //  1. Drain: /readyz says 503 "stopping", and the load balancer sends new customers elsewhere. Give it the time to ask.
 //  2. http.Server.Shutdown of the channel: requests under way are answered. A confirm may still be taken; its row is
-//     some gateway's to carry. The ops listener stays until the end.
+//     some gateway's to carry. Streams have no end of their own that would be waited for, so EndStreams belongs to the
+//     server's RegisterOnShutdown. The ops listener stays until the end.
 //  3. The context of Run is cancelled: it returns at most 15 s later (dispatch.Dispatcher.Run), and may be cancelled
 //     together with step 2.
 //  4. Close, and then the stores and the telemetry, which are not the gateway's.
@@ -77,6 +81,7 @@ type Gateway struct {
 	channel    http.Handler
 	ops        http.Handler
 	codes      *otp.Service
+	watcher    *bank.Watcher
 	dispatcher *dispatch.Dispatcher
 	draining   atomic.Bool
 	closers    []func()
@@ -127,9 +132,11 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
 		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
 	})
+	g.watcher = bank.NewWatcher(store, c.Streams, c.Log)
+	g.closers = append(g.closers, g.watcher.Close)
 	sessions := redissession.New(redis, sealer)
 	path, err := bank.NewPath(bank.Config{
-		Directory: own, Inquiries: core, Sessions: sessions, Endings: store, Meter: sessions, Book: store, Codes: g.codes,
+		Directory: own, Inquiries: core, Sessions: sessions, Endings: store, Meter: sessions, Book: store, Watcher: g.watcher, Codes: g.codes,
 		Counter: redissession.NewAssisted(redis, sealer), Lookups: store,
 		Cursors: sealer, Terms: c.Profile.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
@@ -138,7 +145,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	}
 	door := bank.Doorkeeper{Identity: who, Endings: store}
 	g.channel, err = api.New(api.Config{
-		Path: path, Identity: door, Callbacks: &callbacks{core, store, g.dispatcher}, Log: c.Log,
+		Path: path, Identity: door, Callbacks: &callbacks{core, store, g.dispatcher}, Reference: c.Reference, Log: c.Log,
 		Metrics: c.Telemetry.Requests(), Tracer: c.Telemetry.Tracer(),
 	})
 	if err != nil {
@@ -181,6 +188,9 @@ func (g *Gateway) Run(ctx context.Context) { g.dispatcher.Run(ctx) }
 
 // Drain makes the gateway say that it is not ready any more. It serves and runs on.
 func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// EndStreams ends the streams of those who follow a refund, and lets none begin. They come back, to another gateway.
+func (g *Gateway) EndStreams() { g.watcher.Close() }
 
 // Close lets connections go. Call it when nothing runs any more.
 func (g *Gateway) Close() {

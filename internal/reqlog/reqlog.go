@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -29,6 +30,9 @@ type event struct {
 	client string
 	code   string
 	err    error
+
+	answered func() // counts the request as answered, the first time that it is called
+	streams  bool   // the answer went on after that
 }
 
 type key struct{}
@@ -56,6 +60,15 @@ func Code(ctx context.Context, code string) { of(ctx).code = code }
 
 // Fail notes an error that isn't the caller's doing. Errors of this repository hold no personal data.
 func Fail(ctx context.Context, err error) { of(ctx).err = err }
+
+// Streaming notes that the answer has begun and will go on for as long as there is something to say. What was asked has
+// been answered by now: that is how long the request took, for metric, span and log alike.
+func Streaming(ctx context.Context) {
+	if e := of(ctx); e.answered != nil {
+		e.streams = true
+		e.answered()
+	}
+}
 
 // Metrics counts requests. Began and Ended are called once each.
 type Metrics interface {
@@ -87,12 +100,19 @@ func Middleware(c Config) gin.HandlerFunc {
 			trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route)))
 		g.Request = g.Request.WithContext(ctx)
+		e := of(ctx)
+		var (
+			status int
+			took   time.Duration
+		)
+		e.answered = sync.OnceFunc(func() {
+			status, took = g.Writer.Status(), time.Since(began)
+			c.Metrics.Ended(method, route, status, e.code, took)
+			e.span(span, status)
+		})
 		g.Next()
-
-		e, status, took := of(ctx), g.Writer.Status(), time.Since(began)
-		c.Metrics.Ended(method, route, status, e.code, took)
-		e.span(span, status)
-		e.log(ctx, c.Log, method, route, status, took)
+		e.answered()
+		e.log(ctx, c.Log, method, route, status, took, time.Since(began)-took)
 	}
 }
 
@@ -108,7 +128,7 @@ func (e *event) span(span trace.Span, status int) {
 	}
 }
 
-func (e *event) log(ctx context.Context, log *slog.Logger, method, route string, status int, took time.Duration) {
+func (e *event) log(ctx context.Context, log *slog.Logger, method, route string, status int, took, streamed time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request_id", e.id),
 		slog.String("method", method),
@@ -126,6 +146,9 @@ func (e *event) log(ctx context.Context, log *slog.Logger, method, route string,
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
+	}
+	if e.streams {
+		attrs = append(attrs, slog.Duration("streamed", streamed))
 	}
 	level := slog.LevelInfo
 	if e.err != nil {

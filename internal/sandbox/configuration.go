@@ -58,6 +58,7 @@ func profile() config.Profile {
 	}
 	p.Codes = config.Codes{Digits: 6, Life: 3 * time.Minute, MobileRest: 72 * time.Hour}
 	p.SMS.Sender = "Istirdad"
+	p.SMS.BankName = config.Text{AR: "مصرف تجريبي", EN: "Sandbox bank"} // whoever holds a receipt sees what it is worth
 	return p
 }
 

@@ -16,6 +16,7 @@ import (
 type door struct {
 	name      string
 	handler   http.Handler
+	drained   func() // called when it is drained: what goes on by itself may end; nil: nothing does
 	log       *slog.Logger
 	address   string // where it listens
 	authority string // by what others call it
@@ -84,6 +85,9 @@ func (d *door) start(l net.Listener) {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+	if d.drained != nil {
+		server.RegisterOnShutdown(d.drained)
 	}
 	done := make(chan struct{})
 	d.server, d.done, d.wanted = server, done, true

@@ -138,6 +138,7 @@ func (w *World) open(listeners map[*door]net.Listener) {
 	}
 	if w.resident != nil {
 		handlers[w.doors.gateway] = w.referee.listenIn(w.resident.serve((*program.Gateway).Channel))
+		w.doors.gateway.drained = func() { w.resident.made.Load().EndStreams() }
 		handlers[w.doors.ops] = w.resident.serve((*program.Gateway).Ops)
 	}
 	for d, l := range listeners {

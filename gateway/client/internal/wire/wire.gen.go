@@ -452,18 +452,24 @@ type Account struct {
 	// AccountID May be given as account_number at step 9.
 	AccountID string `json:"account_id"`
 
-	// Currency Examples: SAR
+	// Currency ISO 4217.
+	//
+	// Examples: SAR
 	Currency string `json:"currency"`
 
 	// Iban Masked.
 	//
 	// Examples: SA12 80** **** **** **** 0003
-	Iban   string        `json:"iban"`
-	Label  Text          `json:"label"`
+	Iban string `json:"iban"`
+
+	// Label What the bank calls the account.
+	Label Text `json:"label"`
+
+	// Status Money goes back to an active one alone.
 	Status AccountStatus `json:"status"`
 }
 
-// AccountStatus defines model for Account.Status.
+// AccountStatus Money goes back to an active one alone.
 type AccountStatus string
 
 // AssistInputBody defines model for AssistInputBody.
@@ -488,7 +494,9 @@ type AssistedSession struct {
 
 	// Challenge Of the code that the customer types on the keypad; null after an identity check.
 	Challenge *Challenge `json:"challenge"`
-	Customer  Attended   `json:"customer"`
+
+	// Customer Who has the number.
+	Customer Attended `json:"customer"`
 
 	// Overview Of the customer's newest 1,000 requests, by service.
 	Overview []Outlook `json:"overview"`
@@ -496,13 +504,16 @@ type AssistedSession struct {
 
 // Attended defines model for Attended.
 type Attended struct {
+	// ID As on the document.
 	ID Party `json:"id"`
 
 	// Mobile Masked; null when the bank has none.
 	//
 	// Examples: +9665*****003
 	Mobile *string `json:"mobile"`
-	Name   Text    `json:"name"`
+
+	// Name As the bank has it.
+	Name Text `json:"name"`
 }
 
 // Balance defines model for Balance.
@@ -535,20 +546,28 @@ type BucketBucket string
 
 // Challenge defines model for Challenge.
 type Challenge struct {
-	// AttemptsLeft Examples: 3
-	AttemptsLeft int64  `json:"attempts_left"`
-	ChallengeID  string `json:"challenge_id"`
+	// AttemptsLeft Wrong codes that this challenge still takes.
+	//
+	// Examples: 3
+	AttemptsLeft int64 `json:"attempts_left"`
 
-	// Digits Examples: 6
+	// ChallengeID For resend, verify and confirm.
+	ChallengeID string `json:"challenge_id"`
+
+	// Digits How many a code has.
+	//
+	// Examples: 6
 	Digits int64 `json:"digits"`
 
-	// ExpiresAt RFC 3339, UTC, six decimals.
+	// ExpiresAt The code is dead from then on.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
-	ExpiresAt time.Time        `json:"expires_at"`
-	Purpose   ChallengePurpose `json:"purpose"`
+	ExpiresAt time.Time `json:"expires_at"`
 
-	// ResendAfter RFC 3339, UTC, six decimals.
+	// Purpose What the code is good for.
+	Purpose ChallengePurpose `json:"purpose"`
+
+	// ResendAfter Not before then is another code sent.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	ResendAfter time.Time `json:"resend_after"`
@@ -559,22 +578,24 @@ type Challenge struct {
 	SentTo string `json:"sent_to"`
 }
 
-// ChallengePurpose defines model for Challenge.Purpose.
+// ChallengePurpose What the code is good for.
 type ChallengePurpose string
 
 // ChallengeInputBody defines model for ChallengeInputBody.
 type ChallengeInputBody struct {
+	// Purpose profile opens the session; refund is for one confirm.
 	Purpose ChallengeInputBodyPurpose `json:"purpose"`
 
 	// RefundID Of the preview to confirm; with purpose refund, and only then.
 	RefundID *string `json:"refund_id,omitempty"`
 }
 
-// ChallengeInputBodyPurpose defines model for ChallengeInputBody.Purpose.
+// ChallengeInputBodyPurpose profile opens the session; refund is for one confirm.
 type ChallengeInputBodyPurpose string
 
 // ConfirmInputBody defines model for ConfirmInputBody.
 type ConfirmInputBody struct {
+	// ChallengeID Of purpose refund, for this refund.
 	ChallengeID *string `json:"challenge_id,omitempty"`
 
 	// Code As typed.
@@ -583,18 +604,21 @@ type ConfirmInputBody struct {
 
 // Fault defines model for Fault.
 type Fault struct {
+	// Code What is wrong there.
 	Code FaultCode `json:"code"`
 
 	// Pointer RFC 6901, into the body; or the name of a header or parameter.
 	Pointer string `json:"pointer"`
 }
 
-// FaultCode defines model for Fault.Code.
+// FaultCode What is wrong there.
 type FaultCode string
 
 // IdentityCheckInputBody defines model for IdentityCheckInputBody.
 type IdentityCheckInputBody struct {
-	// Method Examples: passport
+	// Method In the bank's own words.
+	//
+	// Examples: passport
 	Method string `json:"method"`
 
 	// Note For whoever approves, and for auditors.
@@ -611,6 +635,7 @@ type Links struct {
 
 // ListRefundItem defines model for ListRefundItem.
 type ListRefundItem struct {
+	// Items The page.
 	Items []RefundItem `json:"items"`
 
 	// NextCursor Of the next page; null after the last.
@@ -619,6 +644,7 @@ type ListRefundItem struct {
 
 // ListRequest defines model for ListRequest.
 type ListRequest struct {
+	// Items The page.
 	Items []Request `json:"items"`
 
 	// NextCursor Of the next page; null after the last.
@@ -636,9 +662,13 @@ type Menu struct {
 
 // MenuEntry defines model for MenuEntry.
 type MenuEntry struct {
-	// ID Examples: e-payments
-	ID   string `json:"id"`
-	Name Text   `json:"name"`
+	// ID e-payments, or one of the bank's.
+	//
+	// Examples: e-payments
+	ID string `json:"id"`
+
+	// Name What the customer reads.
+	Name Text `json:"name"`
 }
 
 // Money defines model for Money.
@@ -648,29 +678,39 @@ type Money struct {
 	// Examples: 650.00
 	Amount string `json:"amount"`
 
-	// Currency Examples: SAR
+	// Currency Always riyals.
+	//
+	// Examples: SAR
 	Currency MoneyCurrency `json:"currency"`
 }
 
-// MoneyCurrency Examples: SAR
+// MoneyCurrency Always riyals.
+//
+// Examples: SAR
 type MoneyCurrency string
 
 // Outlook defines model for Outlook.
 type Outlook struct {
+	// Name Generic, without a request's variant.
 	Name Text `json:"name"`
 
 	// Reason Null when refundable.
 	//
 	// Examples: fee_consumed
-	Reason     *string `json:"reason"`
-	Refundable bool    `json:"refundable"`
+	Reason *string `json:"reason"`
 
-	// Service Examples: 090-003
+	// Refundable Whether the customer can ask for it now.
+	Refundable bool `json:"refundable"`
+
+	// Service Its code.
+	//
+	// Examples: 090-003
 	Service string `json:"service"`
 }
 
 // PaidFrom defines model for PaidFrom.
 type PaidFrom struct {
+	// AccountID May be given as account_number at step 9.
 	AccountID string `json:"account_id"`
 
 	// Iban Masked.
@@ -679,6 +719,7 @@ type PaidFrom struct {
 
 // Party defines model for Party.
 type Party struct {
+	// Kind What the number is.
 	Kind PartyKind `json:"kind"`
 
 	// Number Masked.
@@ -687,21 +728,30 @@ type Party struct {
 	Number string `json:"number"`
 }
 
-// PartyKind defines model for Party.Kind.
+// PartyKind What the number is.
 type PartyKind string
 
 // Preview defines model for Preview.
 type Preview struct {
-	Amount           Money                  `json:"amount"`
-	ApprovalRequired bool                   `json:"approval_required"`
-	Beneficiary      Party                  `json:"beneficiary"`
-	ConfirmRequires  PreviewConfirmRequires `json:"confirm_requires"`
+	// Amount The whole fee; never typed.
+	Amount Money `json:"amount"`
 
-	// ExpiresAt RFC 3339, UTC, six decimals.
+	// ApprovalRequired Whether somebody else at the bank has to agree after the confirm.
+	ApprovalRequired bool `json:"approval_required"`
+
+	// Beneficiary Whom the fee was paid for.
+	Beneficiary Party `json:"beneficiary"`
+
+	// ConfirmRequires code: a challenge of purpose refund comes first.
+	ConfirmRequires PreviewConfirmRequires `json:"confirm_requires"`
+
+	// ExpiresAt It can be confirmed until then.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	ExpiresAt time.Time `json:"expires_at"`
-	Name      Text      `json:"name"`
+
+	// Name Of the service, with the request's variant.
+	Name Text `json:"name"`
 
 	// PromisedBy Gregorian, in Riyadh.
 	//
@@ -711,20 +761,28 @@ type Preview struct {
 	// PromisedByHijri Umm al-Qura.
 	//
 	// Examples: 1447-09-21
-	PromisedByHijri string        `json:"promised_by_hijri"`
-	RefundID        string        `json:"refund_id"`
-	Service         string        `json:"service"`
-	Status          PreviewStatus `json:"status"`
+	PromisedByHijri string `json:"promised_by_hijri"`
+
+	// RefundID Of the refund that this becomes.
+	RefundID string `json:"refund_id"`
+
+	// Service Its code.
+	Service string `json:"service"`
+
+	// Status Nothing is asked for yet.
+	Status PreviewStatus `json:"status"`
 
 	// ToAccount Masked.
-	ToAccount string    `json:"to_account"`
-	Warnings  []Warning `json:"warnings"`
+	ToAccount string `json:"to_account"`
+
+	// Warnings What the customer should read first.
+	Warnings []Warning `json:"warnings"`
 }
 
-// PreviewConfirmRequires defines model for Preview.ConfirmRequires.
+// PreviewConfirmRequires code: a challenge of purpose refund comes first.
 type PreviewConfirmRequires string
 
-// PreviewStatus defines model for Preview.Status.
+// PreviewStatus Nothing is asked for yet.
 type PreviewStatus string
 
 // PreviewInputBody defines model for PreviewInputBody.
@@ -733,7 +791,9 @@ type PreviewInputBody struct {
 	AccountNumber string `json:"account_number"`
 
 	// IDNumber The caller's own.
-	IDNumber  string `json:"id_number"`
+	IDNumber string `json:"id_number"`
+
+	// RequestID Of the list of requests.
 	RequestID string `json:"request_id"`
 }
 
@@ -784,19 +844,27 @@ type ProblemCode string
 
 // Profile defines model for Profile.
 type Profile struct {
-	Accounts   []Account `json:"accounts"`
-	CustomerID string    `json:"customer_id"`
-	ID         Party     `json:"id"`
+	// Accounts The customer's own.
+	Accounts []Account `json:"accounts"`
+
+	// CustomerID The bank's own.
+	CustomerID string `json:"customer_id"`
+
+	// ID National ID or iqama.
+	ID Party `json:"id"`
 
 	// Mobile Masked; null when the bank has none.
 	//
 	// Examples: +9665*****003
 	Mobile *string `json:"mobile"`
-	Name   Text    `json:"name"`
+
+	// Name As the bank has it.
+	Name Text `json:"name"`
 }
 
 // Receipt defines model for Receipt.
 type Receipt struct {
+	// Amount That comes back.
 	Amount Money `json:"amount"`
 
 	// PromisedBy Gregorian, in Riyadh.
@@ -809,30 +877,41 @@ type Receipt struct {
 	// Examples: 1447-09-21
 	PromisedByHijri string `json:"promised_by_hijri"`
 
-	// Reference Examples: RFK5EWJTN6GVB8STYT
+	// Reference For the customer to keep, and for the bank's people to find it by.
+	//
+	// Examples: RFK5EWJTN6GVB8STYT
 	Reference string `json:"reference"`
-	RefundID  string `json:"refund_id"`
+
+	// RefundID That of its preview.
+	RefundID string `json:"refund_id"`
 
 	// State Finer than the status; see the timeline.
 	//
 	// Examples: queued
-	State  string        `json:"state"`
+	State string `json:"state"`
+
+	// Status For customers.
 	Status ReceiptStatus `json:"status"`
 }
 
-// ReceiptStatus defines model for Receipt.Status.
+// ReceiptStatus For customers.
 type ReceiptStatus string
 
 // Refund defines model for Refund.
 type Refund struct {
-	Amount      Money `json:"amount"`
+	// Amount That comes back.
+	Amount Money `json:"amount"`
+
+	// Beneficiary Whom the fee was paid for.
 	Beneficiary Party `json:"beneficiary"`
 
-	// CreatedAt RFC 3339, UTC, six decimals.
+	// CreatedAt Of the confirm.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	CreatedAt time.Time `json:"created_at"`
-	Name      Text      `json:"name"`
+
+	// Name Of the service, with the request's variant.
+	Name Text `json:"name"`
 
 	// PromisedBy Gregorian, in Riyadh.
 	//
@@ -845,43 +924,60 @@ type Refund struct {
 	PromisedByHijri string `json:"promised_by_hijri"`
 
 	// Reason Of a rejected or returned refund.
-	Reason     *string `json:"reason"`
-	ReasonText *Text   `json:"reason_text"`
+	Reason *string `json:"reason"`
 
-	// Reference Examples: RFK5EWJTN6GVB8STYT
+	// ReasonText Of the reason.
+	ReasonText *Text `json:"reason_text"`
+
+	// Reference For the customer to keep, and for the bank's people to find it by.
+	//
+	// Examples: RFK5EWJTN6GVB8STYT
 	Reference string `json:"reference"`
-	RefundID  string `json:"refund_id"`
-	Service   string `json:"service"`
+
+	// RefundID That of its preview.
+	RefundID string `json:"refund_id"`
+
+	// Service Its code.
+	Service string `json:"service"`
 
 	// State Finer than the status; see the timeline.
 	//
 	// Examples: queued
-	State    string       `json:"state"`
-	Status   RefundStatus `json:"status"`
-	Timeline []Step       `json:"timeline"`
+	State string `json:"state"`
+
+	// Status For customers.
+	Status RefundStatus `json:"status"`
+
+	// Timeline Oldest step first.
+	Timeline []Step `json:"timeline"`
 
 	// ToAccount Masked.
 	ToAccount string `json:"to_account"`
 
-	// UpdatedAt RFC 3339, UTC, six decimals.
+	// UpdatedAt Of the last step.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// RefundStatus defines model for Refund.Status.
+// RefundStatus For customers.
 type RefundStatus string
 
 // RefundItem defines model for RefundItem.
 type RefundItem struct {
-	Amount      Money `json:"amount"`
+	// Amount That comes back.
+	Amount Money `json:"amount"`
+
+	// Beneficiary Whom the fee was paid for.
 	Beneficiary Party `json:"beneficiary"`
 
-	// CreatedAt RFC 3339, UTC, six decimals.
+	// CreatedAt Of the confirm.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	CreatedAt time.Time `json:"created_at"`
-	Name      Text      `json:"name"`
+
+	// Name Of the service, with the request's variant.
+	Name Text `json:"name"`
 
 	// PromisedBy Gregorian, in Riyadh.
 	//
@@ -894,41 +990,54 @@ type RefundItem struct {
 	PromisedByHijri string `json:"promised_by_hijri"`
 
 	// Reason Of a rejected or returned refund.
-	Reason     *string `json:"reason"`
-	ReasonText *Text   `json:"reason_text"`
+	Reason *string `json:"reason"`
 
-	// Reference Examples: RFK5EWJTN6GVB8STYT
+	// ReasonText Of the reason.
+	ReasonText *Text `json:"reason_text"`
+
+	// Reference For the customer to keep, and for the bank's people to find it by.
+	//
+	// Examples: RFK5EWJTN6GVB8STYT
 	Reference string `json:"reference"`
-	RefundID  string `json:"refund_id"`
-	Service   string `json:"service"`
+
+	// RefundID That of its preview.
+	RefundID string `json:"refund_id"`
+
+	// Service Its code.
+	Service string `json:"service"`
 
 	// State Finer than the status; see the timeline.
 	//
 	// Examples: queued
-	State  string           `json:"state"`
+	State string `json:"state"`
+
+	// Status For customers.
 	Status RefundItemStatus `json:"status"`
 
 	// ToAccount Masked.
 	ToAccount string `json:"to_account"`
 
-	// UpdatedAt RFC 3339, UTC, six decimals.
+	// UpdatedAt Of the last step.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// RefundItemStatus defines model for RefundItem.Status.
+// RefundItemStatus For customers.
 type RefundItemStatus string
 
 // Request defines model for Request.
 type Request struct {
-	Amount      Money `json:"amount"`
+	// Amount The whole fee.
+	Amount Money `json:"amount"`
+
+	// Beneficiary Whom the fee was paid for.
 	Beneficiary Party `json:"beneficiary"`
 
 	// Name With its variant.
 	Name Text `json:"name"`
 
-	// PaidAt RFC 3339, UTC, six decimals.
+	// PaidAt When the fee was paid.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	PaidAt time.Time `json:"paid_at"`
@@ -942,12 +1051,20 @@ type Request struct {
 	Reason *string `json:"reason"`
 
 	// ReasonText Null when refundable.
-	ReasonText *Text  `json:"reason_text"`
-	Refundable bool   `json:"refundable"`
-	RequestID  string `json:"request_id"`
+	ReasonText *Text `json:"reason_text"`
 
-	// Service Examples: 090-003
-	Service  string    `json:"service"`
+	// Refundable Whether the caller can ask for it now.
+	Refundable bool `json:"refundable"`
+
+	// RequestID For step 9.
+	RequestID string `json:"request_id"`
+
+	// Service Its code.
+	//
+	// Examples: 090-003
+	Service string `json:"service"`
+
+	// Warnings What the customer should read first.
 	Warnings []Warning `json:"warnings"`
 }
 
@@ -964,25 +1081,34 @@ type Service struct {
 
 	// RefundableTotal Of those.
 	RefundableTotal Money `json:"refundable_total"`
-	Sector          Text  `json:"sector"`
 
-	// Service Examples: 090-003
+	// Sector To which it belongs.
+	Sector Text `json:"sector"`
+
+	// Service Its code.
+	//
+	// Examples: 090-003
 	Service string `json:"service"`
 }
 
 // Services defines model for Services.
 type Services struct {
+	// Items Ordered by code.
 	Items []Service `json:"items"`
 }
 
 // Step defines model for Step.
 type Step struct {
-	// At RFC 3339, UTC, six decimals.
+	// At When.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
-	At    time.Time `json:"at"`
-	State string    `json:"state"`
-	Text  Text      `json:"text"`
+	At time.Time `json:"at"`
+
+	// State Into which the refund came.
+	State string `json:"state"`
+
+	// Text For the customer.
+	Text Text `json:"text"`
 }
 
 // Text defines model for Text.
@@ -1004,7 +1130,9 @@ type Verified struct {
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	ProofExpiresAt time.Time `json:"proof_expires_at"`
-	Verified       bool      `json:"verified"`
+
+	// Verified Always true: a wrong code is a problem.
+	Verified bool `json:"verified"`
 }
 
 // VerifyAssistedInputBody defines model for VerifyAssistedInputBody.
@@ -1025,15 +1153,19 @@ type VerifyInputBody struct {
 
 // Warning defines model for Warning.
 type Warning struct {
+	// Code Stable.
 	Code WarningCode `json:"code"`
-	Text Text        `json:"text"`
+
+	// Text For the customer.
+	Text Text `json:"text"`
 }
 
-// WarningCode defines model for Warning.Code.
+// WarningCode Stable.
 type WarningCode string
 
 // ListRequestsParams defines parameters for ListRequests.
 type ListRequestsParams struct {
+	// Limit Items of a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor next_cursor of the page before.
@@ -1042,6 +1174,7 @@ type ListRequestsParams struct {
 
 // ListRefundsParams defines parameters for ListRefunds.
 type ListRefundsParams struct {
+	// Limit Items of a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor next_cursor of the page before.
@@ -1060,6 +1193,12 @@ type PreviewRefundParams struct {
 // GetRefund200JSONResponseBody defines parameters for GetRefund.
 type GetRefund200JSONResponseBody struct {
 	union json.RawMessage
+}
+
+// FollowRefundParams defines parameters for FollowRefund.
+type FollowRefundParams struct {
+	// LastEventID The id of the last event that arrived; it isn't told again.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // CreateAssistedSessionJSONRequestBody defines body for CreateAssistedSession for application/json ContentType.
@@ -1396,7 +1535,7 @@ type ClientInterface interface {
 
 	// PreviewRefundWithBody See what would be given back
 	//
-	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. No money moves yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
 	//
 	// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 	//
@@ -1407,7 +1546,7 @@ type ClientInterface interface {
 
 	// PreviewRefund See what would be given back
 	//
-	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+	// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. No money moves yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
 	//
 	// A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 	//
@@ -1451,6 +1590,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
 	ConfirmRefund(ctx context.Context, refundID string, body ConfirmRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FollowRefund A refund as it moves on
+	//
+	// Server-sent events. `refund` has the body of get-refund as its data and a version as its id; it comes at once, and again whenever that body has changed. What happens within a second comes as one. `ping` comes every 15 seconds and says nothing.
+	//
+	// The stream ends after a final state, when the token expires or the session ends, and after 15 minutes at most. A client that comes back with `Last-Event-ID` is told what it hasn't seen, and nothing twice; `retry` says after how many milliseconds to come back.
+	//
+	// Of a preview the id is 0; once it is confirmed the refund follows, and once it has expired the stream ends.
+	//
+	// A customer may keep 8 streams open at one gateway (`rate_limited`). One that has no room, or is about to stop, says `try_again`.
+	//
+	// Corresponds with GET /v1/refunds/{refund_id}/events (the `FollowRefund` operationId).
+	FollowRefund(ctx context.Context, refundID string, params *FollowRefundParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReceipt A refund to print
+	//
+	// One page, A4 or a phone's, in Arabic and English side by side. Numbers are masked as everywhere; the QR code holds the reference and nothing else. A preview has no receipt.
+	//
+	// Corresponds with GET /v1/refunds/{refund_id}/receipt (the `GetReceipt` operationId).
+	GetReceipt(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndSession Sign out
 	//
@@ -1816,7 +1975,7 @@ func (c *Client) ListRefunds(ctx context.Context, params *ListRefundsParams, req
 
 // PreviewRefundWithBody See what would be given back
 //
-// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. No money moves yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
 //
 // A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 //
@@ -1837,7 +1996,7 @@ func (c *Client) PreviewRefundWithBody(ctx context.Context, params *PreviewRefun
 
 // PreviewRefund See what would be given back
 //
-// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+// Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. No money moves yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
 //
 // A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
 //
@@ -1922,6 +2081,46 @@ func (c *Client) ConfirmRefundWithBody(ctx context.Context, refundID string, con
 // Corresponds with POST /v1/refunds/{refund_id}/confirm (the `ConfirmRefund` operationId).
 func (c *Client) ConfirmRefund(ctx context.Context, refundID string, body ConfirmRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmRefundRequest(c.Server, refundID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FollowRefund A refund as it moves on
+//
+// Server-sent events. `refund` has the body of get-refund as its data and a version as its id; it comes at once, and again whenever that body has changed. What happens within a second comes as one. `ping` comes every 15 seconds and says nothing.
+//
+// The stream ends after a final state, when the token expires or the session ends, and after 15 minutes at most. A client that comes back with `Last-Event-ID` is told what it hasn't seen, and nothing twice; `retry` says after how many milliseconds to come back.
+//
+// Of a preview the id is 0; once it is confirmed the refund follows, and once it has expired the stream ends.
+//
+// A customer may keep 8 streams open at one gateway (`rate_limited`). One that has no room, or is about to stop, says `try_again`.
+//
+// Corresponds with GET /v1/refunds/{refund_id}/events (the `FollowRefund` operationId).
+func (c *Client) FollowRefund(ctx context.Context, refundID string, params *FollowRefundParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFollowRefundRequest(c.Server, refundID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReceipt A refund to print
+//
+// One page, A4 or a phone's, in Arabic and English side by side. Numbers are masked as everywhere; the QR code holds the reference and nothing else. A preview has no receipt.
+//
+// Corresponds with GET /v1/refunds/{refund_id}/receipt (the `GetReceipt` operationId).
+func (c *Client) GetReceipt(ctx context.Context, refundID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReceiptRequest(c.Server, refundID)
 	if err != nil {
 		return nil, err
 	}
@@ -2642,6 +2841,89 @@ func NewConfirmRefundRequestWithBody(server string, refundID string, contentType
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFollowRefundRequest constructs an http.Request for the FollowRefund method
+func NewFollowRefundRequest(server string, refundID string, params *FollowRefundParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "refund_id", refundID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/refunds/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetReceiptRequest constructs an http.Request for the GetReceipt method
+func NewGetReceiptRequest(server string, refundID string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "refund_id", refundID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/refunds/%s/receipt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

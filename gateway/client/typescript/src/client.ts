@@ -1,6 +1,7 @@
 import createClient, { type Client as Contract } from "openapi-fetch";
 
 import type { paths } from "./contract.js";
+import { follow } from "./events.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
@@ -168,6 +169,28 @@ export class Client {
     return (await this.#again(call, (init) => this.#api.GET("/v1/refunds", { ...init, params: { query: { reference } } }))).data.items[0];
   }
 
+  /**
+   * What becomes of a refund, or of a preview and the refund that it becomes: how it stands now, then each change as it
+   * happens, until it is final. A stream that ends or breaks off before that is taken up again where it was, under a new
+   * token if there is one, until the signal says otherwise or the gateway has been away for a minute.
+   */
+  events(refundId: string, call: Call = {}): AsyncGenerator<Refund | Preview, void, undefined> {
+    const open = async (last: string | undefined, signal: AbortSignal) => {
+      const { headers } = await this.#init(signal);
+      const params = { path: { refund_id: refundId }, header: last === undefined ? {} : { "Last-Event-ID": last } };
+      return this.#api.GET("/v1/refunds/{refund_id}/events", {
+        params, signal, headers: { ...headers, Accept: "text/event-stream" }, parseAs: "stream",
+      });
+    };
+    return follow(open, this.#manner, call.signal);
+  }
+
+  /** A page to print, in Arabic and English: HTML. not_found for a preview. */
+  async receipt(refundId: string, call: Call = {}): Promise<string> {
+    const params = { path: { refund_id: refundId } };
+    return (await this.#again(call, (init) => this.#api.GET("/v1/refunds/{refund_id}/receipt", { ...init, params, parseAs: "text" }))).data;
+  }
+
   /** Withdraws a preview, or a refund that was never sent. too_late when it may have been. */
   async cancel(refundId: string, call: Call = {}): Promise<void> {
     const params = { path: { refund_id: refundId } };
@@ -175,15 +198,14 @@ export class Client {
   }
 
   /**
-   * What is left unused under a national ID, iqama, border or establishment number: everything under the customer's own,
-   * and under another only what the customer paid for it. Thirty an hour, each attempt counted: rate_limited.
+   * What is left unused under a number: everything under the customer's own, and under another what the customer paid for
+   * it. There are thirty of them an hour, so one that fails isn't repeated.
    */
-  async balance(idNumber: string, call: Call = {}): Promise<Balance> {
-    const body = { id_number: idNumber };
-    return (await this.#again(call, (init) => this.#api.POST("/v1/balance-inquiries", { ...init, body }))).data;
+  async balanceInquiry(idNumber: string, call: Call = {}): Promise<Balance> {
+    return (await this.#once(call, (init) => this.#api.POST("/v1/balance-inquiries", { ...init, body: { id_number: idNumber } }))).data;
   }
 
-  /** Signs the customer out: no gateway believes a token of this session any more. Refunds confirmed in it go on. */
+  /** Signs the customer out: no token of this session is believed from then on. A refund that was confirmed goes on. */
   async endSession(call: Call = {}): Promise<void> {
     await this.#end("unauthenticated", call, (init) => this.#api.DELETE("/v1/session", init));
   }

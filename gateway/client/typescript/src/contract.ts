@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * See what would be given back
-         * @description Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. Nothing is asked of anybody yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
+         * @description Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. No money moves yet. The amount is never typed: it is the request's. The money goes only to the account that paid.
          *
          *     A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was refused leaves its key free.
          */
@@ -308,6 +308,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/refunds/{refund_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A refund as it moves on
+         * @description Server-sent events. `refund` has the body of get-refund as its data and a version as its id; it comes at once, and again whenever that body has changed. What happens within a second comes as one. `ping` comes every 15 seconds and says nothing.
+         *
+         *     The stream ends after a final state, when the token expires or the session ends, and after 15 minutes at most. A client that comes back with `Last-Event-ID` is told what it hasn't seen, and nothing twice; `retry` says after how many milliseconds to come back.
+         *
+         *     Of a preview the id is 0; once it is confirmed the refund follows, and once it has expired the stream ends.
+         *
+         *     A customer may keep 8 streams open at one gateway (`rate_limited`). One that has no room, or is about to stop, says `try_again`.
+         */
+        get: operations["follow-refund"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/refunds/{refund_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A refund to print
+         * @description One page, A4 or a phone's, in Arabic and English side by side. Numbers are masked as everywhere; the QR code holds the reference and nothing else. A preview has no receipt.
+         */
+        get: operations["get-receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -337,15 +383,22 @@ export interface components {
         Account: {
             /** @description May be given as account_number at step 9. */
             account_id: string;
-            /** @example SAR */
+            /**
+             * @description ISO 4217.
+             * @example SAR
+             */
             currency: string;
             /**
              * @description Masked.
              * @example SA12 80** **** **** **** 0003
              */
             iban: string;
+            /** @description What the bank calls the account. */
             label: components["schemas"]["Text"];
-            /** @enum {string} */
+            /**
+             * @description Money goes back to an active one alone.
+             * @enum {string}
+             */
             status: "active" | "closed" | "frozen";
         };
         AssistInputBody: {
@@ -364,17 +417,20 @@ export interface components {
             assisted_session_id: string;
             /** @description Of the code that the customer types on the keypad; null after an identity check. */
             challenge: components["schemas"]["Challenge"] | null;
+            /** @description Who has the number. */
             customer: components["schemas"]["Attended"];
             /** @description Of the customer's newest 1,000 requests, by service. */
             overview: components["schemas"]["Outlook"][];
         };
         Attended: {
+            /** @description As on the document. */
             id: components["schemas"]["Party"];
             /**
              * @description Masked; null when the bank has none.
              * @example +9665*****003
              */
             mobile: string | null;
+            /** @description As the bank has it. */
             name: components["schemas"]["Text"];
         };
         Balance: {
@@ -400,26 +456,32 @@ export interface components {
         Challenge: {
             /**
              * Format: int64
+             * @description Wrong codes that this challenge still takes.
              * @example 3
              */
             attempts_left: number;
+            /** @description For resend, verify and confirm. */
             challenge_id: string;
             /**
              * Format: int64
+             * @description How many a code has.
              * @example 6
              */
             digits: number;
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description The code is dead from then on.
              * @example 2026-03-05T06:10:00.000000Z
              */
             expires_at: string;
-            /** @enum {string} */
+            /**
+             * @description What the code is good for.
+             * @enum {string}
+             */
             purpose: "profile" | "refund";
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description Not before then is another code sent.
              * @example 2026-03-05T06:10:00.000000Z
              */
             resend_after: string;
@@ -430,24 +492,34 @@ export interface components {
             sent_to: string;
         };
         ChallengeInputBody: {
-            /** @enum {string} */
+            /**
+             * @description profile opens the session; refund is for one confirm.
+             * @enum {string}
+             */
             purpose: "profile" | "refund";
             /** @description Of the preview to confirm; with purpose refund, and only then. */
             refund_id?: string;
         };
         ConfirmInputBody: {
+            /** @description Of purpose refund, for this refund. */
             challenge_id?: string;
             /** @description As typed. */
             code?: string;
         };
         Fault: {
-            /** @enum {string} */
+            /**
+             * @description What is wrong there.
+             * @enum {string}
+             */
             code: "missing" | "unknown" | "type" | "size" | "format" | "malformed";
             /** @description RFC 6901, into the body; or the name of a header or parameter. */
             pointer: string;
         };
         IdentityCheckInputBody: {
-            /** @example passport */
+            /**
+             * @description In the bank's own words.
+             * @example passport
+             */
             method: string;
             /** @description For whoever approves, and for auditors. */
             note: string;
@@ -460,11 +532,13 @@ export interface components {
             refund?: string;
         };
         ListRefundItem: {
+            /** @description The page. */
             items: components["schemas"]["RefundItem"][];
             /** @description Of the next page; null after the last. */
             next_cursor: string | null;
         };
         ListRequest: {
+            /** @description The page. */
             items: components["schemas"]["Request"][];
             /** @description Of the next page; null after the last. */
             next_cursor: string | null;
@@ -476,8 +550,12 @@ export interface components {
             name: components["schemas"]["Text"];
         };
         MenuEntry: {
-            /** @example e-payments */
+            /**
+             * @description e-payments, or one of the bank's.
+             * @example e-payments
+             */
             id: string;
+            /** @description What the customer reads. */
             name: components["schemas"]["Text"];
         };
         Money: {
@@ -487,29 +565,39 @@ export interface components {
              */
             amount: string;
             /**
+             * @description Always riyals.
              * @example SAR
              * @enum {string}
              */
             currency: "SAR";
         };
         Outlook: {
+            /** @description Generic, without a request's variant. */
             name: components["schemas"]["Text"];
             /**
              * @description Null when refundable.
              * @example fee_consumed
              */
             reason: string | null;
+            /** @description Whether the customer can ask for it now. */
             refundable: boolean;
-            /** @example 090-003 */
+            /**
+             * @description Its code.
+             * @example 090-003
+             */
             service: string;
         };
         PaidFrom: {
+            /** @description May be given as account_number at step 9. */
             account_id: string;
             /** @description Masked. */
             iban: string;
         };
         Party: {
-            /** @enum {string} */
+            /**
+             * @description What the number is.
+             * @enum {string}
+             */
             kind: "national_id" | "iqama" | "border" | "establishment" | "vehicle";
             /**
              * @description Masked.
@@ -518,17 +606,24 @@ export interface components {
             number: string;
         };
         Preview: {
+            /** @description The whole fee; never typed. */
             amount: components["schemas"]["Money"];
+            /** @description Whether somebody else at the bank has to agree after the confirm. */
             approval_required: boolean;
+            /** @description Whom the fee was paid for. */
             beneficiary: components["schemas"]["Party"];
-            /** @enum {string} */
+            /**
+             * @description code: a challenge of purpose refund comes first.
+             * @enum {string}
+             */
             confirm_requires: "none" | "code";
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description It can be confirmed until then.
              * @example 2026-03-05T06:10:00.000000Z
              */
             expires_at: string;
+            /** @description Of the service, with the request's variant. */
             name: components["schemas"]["Text"];
             /**
              * Format: date
@@ -541,12 +636,18 @@ export interface components {
              * @example 1447-09-21
              */
             promised_by_hijri: string;
+            /** @description Of the refund that this becomes. */
             refund_id: string;
+            /** @description Its code. */
             service: string;
-            /** @enum {string} */
+            /**
+             * @description Nothing is asked for yet.
+             * @enum {string}
+             */
             status: "preview";
             /** @description Masked. */
             to_account: string;
+            /** @description What the customer should read first. */
             warnings: components["schemas"]["Warning"][];
         };
         PreviewInputBody: {
@@ -554,6 +655,7 @@ export interface components {
             account_number: string;
             /** @description The caller's own. */
             id_number: string;
+            /** @description Of the list of requests. */
             request_id: string;
         };
         Problem: {
@@ -597,17 +699,22 @@ export interface components {
             type: string;
         };
         Profile: {
+            /** @description The customer's own. */
             accounts: components["schemas"]["Account"][];
+            /** @description The bank's own. */
             customer_id: string;
+            /** @description National ID or iqama. */
             id: components["schemas"]["Party"];
             /**
              * @description Masked; null when the bank has none.
              * @example +9665*****003
              */
             mobile: string | null;
+            /** @description As the bank has it. */
             name: components["schemas"]["Text"];
         };
         Receipt: {
+            /** @description That comes back. */
             amount: components["schemas"]["Money"];
             /**
              * Format: date
@@ -620,26 +727,36 @@ export interface components {
              * @example 1447-09-21
              */
             promised_by_hijri: string;
-            /** @example RFK5EWJTN6GVB8STYT */
+            /**
+             * @description For the customer to keep, and for the bank's people to find it by.
+             * @example RFK5EWJTN6GVB8STYT
+             */
             reference: string;
+            /** @description That of its preview. */
             refund_id: string;
             /**
              * @description Finer than the status; see the timeline.
              * @example queued
              */
             state: string;
-            /** @enum {string} */
+            /**
+             * @description For customers.
+             * @enum {string}
+             */
             status: "processing" | "completed" | "rejected" | "cancelled" | "visit_branch";
         };
         Refund: {
+            /** @description That comes back. */
             amount: components["schemas"]["Money"];
+            /** @description Whom the fee was paid for. */
             beneficiary: components["schemas"]["Party"];
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description Of the confirm.
              * @example 2026-03-05T06:10:00.000000Z
              */
             created_at: string;
+            /** @description Of the service, with the request's variant. */
             name: components["schemas"]["Text"];
             /**
              * Format: date
@@ -654,37 +771,50 @@ export interface components {
             promised_by_hijri: string;
             /** @description Of a rejected or returned refund. */
             reason: string | null;
+            /** @description Of the reason. */
             reason_text: components["schemas"]["Text"] | null;
-            /** @example RFK5EWJTN6GVB8STYT */
+            /**
+             * @description For the customer to keep, and for the bank's people to find it by.
+             * @example RFK5EWJTN6GVB8STYT
+             */
             reference: string;
+            /** @description That of its preview. */
             refund_id: string;
+            /** @description Its code. */
             service: string;
             /**
              * @description Finer than the status; see the timeline.
              * @example queued
              */
             state: string;
-            /** @enum {string} */
+            /**
+             * @description For customers.
+             * @enum {string}
+             */
             status: "processing" | "completed" | "rejected" | "cancelled" | "visit_branch";
+            /** @description Oldest step first. */
             timeline: components["schemas"]["Step"][];
             /** @description Masked. */
             to_account: string;
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description Of the last step.
              * @example 2026-03-05T06:10:00.000000Z
              */
             updated_at: string;
         };
         RefundItem: {
+            /** @description That comes back. */
             amount: components["schemas"]["Money"];
+            /** @description Whom the fee was paid for. */
             beneficiary: components["schemas"]["Party"];
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description Of the confirm.
              * @example 2026-03-05T06:10:00.000000Z
              */
             created_at: string;
+            /** @description Of the service, with the request's variant. */
             name: components["schemas"]["Text"];
             /**
              * Format: date
@@ -699,35 +829,46 @@ export interface components {
             promised_by_hijri: string;
             /** @description Of a rejected or returned refund. */
             reason: string | null;
+            /** @description Of the reason. */
             reason_text: components["schemas"]["Text"] | null;
-            /** @example RFK5EWJTN6GVB8STYT */
+            /**
+             * @description For the customer to keep, and for the bank's people to find it by.
+             * @example RFK5EWJTN6GVB8STYT
+             */
             reference: string;
+            /** @description That of its preview. */
             refund_id: string;
+            /** @description Its code. */
             service: string;
             /**
              * @description Finer than the status; see the timeline.
              * @example queued
              */
             state: string;
-            /** @enum {string} */
+            /**
+             * @description For customers.
+             * @enum {string}
+             */
             status: "processing" | "completed" | "rejected" | "cancelled" | "visit_branch";
             /** @description Masked. */
             to_account: string;
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description Of the last step.
              * @example 2026-03-05T06:10:00.000000Z
              */
             updated_at: string;
         };
         Request: {
+            /** @description The whole fee. */
             amount: components["schemas"]["Money"];
+            /** @description Whom the fee was paid for. */
             beneficiary: components["schemas"]["Party"];
             /** @description With its variant. */
             name: components["schemas"]["Text"];
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description When the fee was paid.
              * @example 2026-03-05T06:10:00.000000Z
              */
             paid_at: string;
@@ -740,10 +881,16 @@ export interface components {
             reason: string | null;
             /** @description Null when refundable. */
             reason_text: components["schemas"]["Text"] | null;
+            /** @description Whether the caller can ask for it now. */
             refundable: boolean;
+            /** @description For step 9. */
             request_id: string;
-            /** @example 090-003 */
+            /**
+             * @description Its code.
+             * @example 090-003
+             */
             service: string;
+            /** @description What the customer should read first. */
             warnings: components["schemas"]["Warning"][];
         };
         ResendInputBody: Record<string, never>;
@@ -757,21 +904,28 @@ export interface components {
             refundable_count: number;
             /** @description Of those. */
             refundable_total: components["schemas"]["Money"];
+            /** @description To which it belongs. */
             sector: components["schemas"]["Text"];
-            /** @example 090-003 */
+            /**
+             * @description Its code.
+             * @example 090-003
+             */
             service: string;
         };
         Services: {
+            /** @description Ordered by code. */
             items: components["schemas"]["Service"][];
         };
         Step: {
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description When.
              * @example 2026-03-05T06:10:00.000000Z
              */
             at: string;
+            /** @description Into which the refund came. */
             state: string;
+            /** @description For the customer. */
             text: components["schemas"]["Text"];
         };
         Text: {
@@ -793,6 +947,7 @@ export interface components {
              * @example 2026-03-05T06:10:00.000000Z
              */
             proof_expires_at: string;
+            /** @description Always true: a wrong code is a problem. */
             verified: boolean;
         };
         VerifyAssistedInputBody: {
@@ -810,8 +965,12 @@ export interface components {
             code: string;
         };
         Warning: {
-            /** @enum {string} */
+            /**
+             * @description Stable.
+             * @enum {string}
+             */
             code: "id_expired";
+            /** @description For the customer. */
             text: components["schemas"]["Text"];
         };
     };
@@ -975,6 +1134,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Of the session. */
                 assisted_session_id: string;
             };
             cookie?: never;
@@ -1048,6 +1208,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Of the session. */
                 assisted_session_id: string;
             };
             cookie?: never;
@@ -1445,6 +1606,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Of the challenge. */
                 challenge_id: string;
             };
             cookie?: never;
@@ -1596,6 +1758,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Of the challenge. */
                 challenge_id: string;
             };
             cookie?: never;
@@ -1903,6 +2066,7 @@ export interface operations {
     "list-requests": {
         parameters: {
             query?: {
+                /** @description Items of a page. */
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string;
@@ -2085,6 +2249,7 @@ export interface operations {
     "list-refunds": {
         parameters: {
             query?: {
+                /** @description Items of a page. */
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string;
@@ -2631,6 +2796,210 @@ export interface operations {
             423: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "follow-refund": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that arrived; it isn't told again. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description Of the preview, and of the refund that it became. */
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, until there is nothing more to tell. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `forbidden`: Your token doesn't allow this.
+             *     - `step_up_required`: Ask for a one-time code on your mobile and enter it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `preview_expired`: Begin again with a new preview. */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `rate_limited`: Try later. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Of the preview, and of the refund that it became. */
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page without scripts that asks nobody for anything. */
+            200: {
+                headers: {
+                    /** @description The page's own style and nothing else. */
+                    "Content-Security-Policy"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `forbidden`: Your token doesn't allow this.
+             *     - `step_up_required`: Ask for a one-time code on your mobile and enter it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };

@@ -45,6 +45,7 @@ export type Status = Refund["status"];
 export type Balance = Schemas["Balance"];
 /** One of the six sums that a balance is divided into. */
 export type Bucket = Schemas["Bucket"];
+
 /** What a teller enters of the customer before them. */
 export type Attendance = Schemas["AssistInputBody"];
 /** A customer at the counter: fifteen minutes without a call, thirty in all. */

@@ -36,8 +36,9 @@ const calls: { name: string; safe: boolean; answer: Reply; call(c: Client): Prom
   { name: "refund", safe: true, answer: { status: 200, body: { status: "completed" } }, call: (c) => c.refund("f-1") },
   { name: "refunds", safe: true, answer: empty, call: (c) => read(c.refunds()) },
   { name: "findRefund", safe: true, answer: empty, call: (c) => c.findRefund("RF0") },
+  { name: "receipt", safe: true, answer: { status: 200, body: "<html>" }, call: (c) => c.receipt("f-1") },
   { name: "cancel", safe: true, answer: { status: 204 }, call: (c) => c.cancel("f-1") },
-  { name: "balance", safe: true, answer: { status: 200, body: {} }, call: (c) => c.balance(ask.id_number) },
+  { name: "balanceInquiry", safe: false, answer: { status: 200, body: {} }, call: (c) => c.balanceInquiry(ask.id_number) },
   { name: "endSession", safe: true, answer: { status: 204 }, call: (c) => c.endSession() },
   { name: "assist", safe: false, answer: { status: 201, body: {} }, call: (c) => c.assist({ id_number: ask.id_number, document_seen: true }) },
   { name: "verifyAssisted", safe: false, answer: { status: 200, body: {} }, call: (c) => c.verifyAssisted("as-1", code) },
@@ -131,6 +132,9 @@ test("none, after a lost answer, is what was wanted", async (t) => {
   for (const before of [[], [tryAgain]] as Reply[][]) {
     assert.ok(refusedWith(await refusal((await scripted(t, ...before, gone)).client().cancel("f-1")), "not_found"));
   }
+  const over = problem(401, "unauthenticated"); // which is what a session is told that has ended
+  await (await scripted(t, "break", over)).client().endSession();
+  assert.ok(refusedWith(await refusal((await scripted(t, over)).client().endSession()), "unauthenticated"));
   await (await scripted(t, "break", gone)).client().endAssisted("as-1");
   assert.ok(refusedWith(await refusal((await scripted(t, "break", problem(409, "too_late"))).client().cancel("f-1")), "too_late"));
 });
