@@ -3,7 +3,6 @@ package sandboxcore
 import (
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -525,40 +524,5 @@ func TestResetGoesBackToTheSeed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-	})
-}
-
-func TestThePortalIsOnTheSameBook(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
-		id, err := w.core.RefundOnPortal("rq-p03-1", "2900000015")
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantField(t, w.submit(reference(1), "rq-p03-1").json(t, http.StatusConflict), "channel", "portal")
-		w.status(id).json(t, http.StatusNotFound) // not the bank's
-
-		w.submit(reference(2), "rq-p01-1").json(t, http.StatusCreated)
-		for request, want := range map[string]Refusal{
-			"rq-p03-1": {Code: "already_refunded", Channel: "portal", Reference: id},
-			"rq-p01-1": {Code: "already_refunded", Channel: "bank", Reference: reference(2)},
-			"rq-p04-1": {Code: "payer_mismatch"},
-		} {
-			payer := w.askFor("", request).Payer.Number
-			if request == "rq-p04-1" {
-				payer = "2900000015"
-			}
-			_, err := w.core.RefundOnPortal(request, payer)
-			var no *Refusal
-			if !errors.As(err, &no) || *no != want {
-				t.Errorf("%s: %v, want %v", request, err, want)
-			}
-		}
-		if _, err := w.core.RefundOnPortal("rq-nobody", "2900000015"); !errors.Is(err, ErrUnknownRequest) {
-			t.Errorf("an unknown request: %v", err)
-		}
-		if n := w.released("rq-p03-1"); n != 1 {
-			t.Errorf("released %d, want 1", n)
-		}
-		synctest.Wait()
 	})
 }

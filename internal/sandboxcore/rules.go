@@ -1,15 +1,11 @@
 package sandboxcore
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
-
-// ErrUnknownRequest is what RefundOnPortal says of a request that isn't there.
-var ErrUnknownRequest = errors.New("sandboxcore: no such request")
 
 // A Refusal is why the core won't give a request's money back.
 type Refusal struct {
@@ -19,6 +15,9 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return "sandboxcore: refused: " + r.Code }
+
+// Refused tells the code, and for already_refunded the channel that was faster.
+func (r *Refusal) Refused() (code, channel string) { return r.Code, r.Channel }
 
 // refuse says why the payer may not have amount of r back; nil when they may.
 // Whoever did not pay is told that and nothing of what the payer did.
@@ -152,35 +151,4 @@ func (b *book) find(bank, reference string) (refund, bool) {
 		return refund{}, false
 	}
 	return *f, true
-}
-
-// RefundOnPortal gives a request's money back on the government's own portal,
-// on the same book and under the same rules as a bank's refund, and returns the
-// portal's id of it. payerNumber is whoever is signed in there. The errors are
-// ErrUnknownRequest and *Refusal. Asked again by the same payer it answers
-// already_refunded with channel "portal" and that id.
-func (c *Core) RefundOnPortal(requestID, payerNumber string) (id string, err error) {
-	id, err = c.book.refundOnPortal(requestID, payerNumber)
-	if err != nil {
-		return "", err
-	}
-	return id, c.book.durable()
-}
-
-func (b *book) refundOnPortal(requestID, payerNumber string) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.requests[requestID]
-	if r == nil {
-		return "", ErrUnknownRequest
-	}
-	payer := r.payer
-	payer.Number = payerNumber
-	if no := r.refuse(payer, r.Amount); no != nil {
-		return "", no
-	}
-	coreRef := b.nextCoreReference()
-	ask := submission{Reference: "PT-" + coreRef, RequestID: r.ID, Amount: r.Amount, IBAN: r.PaidFromIBAN, Payer: r.payer}
-	b.write(record{Op: opPortal, At: b.now(), Refund: &ask, CoreRef: coreRef, State: stateRefunded})
-	return ask.Reference, nil
 }
