@@ -70,7 +70,7 @@ func welcome(w io.Writer, world *sandbox.World, o sandbox.Options, took time.Dur
 	urls := world.URLs()
 	fmt.Fprintf(w, "Istirdad sandbox, ready in %d ms\n\n", took.Milliseconds())
 	for _, row := range [][2]string{
-		{"channel API", urls.Gateway}, {"ops", urls.Ops}, {"government core", urls.Core},
+		{"channel API", urls.Gateway}, {"ops", urls.Ops}, {"government core", urls.Core}, {"government portal", urls.Core + "/portal"},
 		{"bank and sign-in", urls.Bank}, {"phone, faults, referee", urls.Control},
 	} {
 		if row[1] != "" {

@@ -77,7 +77,7 @@ func TestPrintJSON(t *testing.T) {
 		t.Errorf("stdout has more than one line: %q", rest)
 	}
 	said := w.stderr.String()
-	for _, want := range []string{w.urls.Gateway, "p03", "Ahmed Hassan · أحمد حسن", sandbox.Password} {
+	for _, want := range []string{w.urls.Gateway, w.urls.Core + "/portal", "p03", "Ahmed Hassan · أحمد حسن", sandbox.Password} {
 		if !strings.Contains(said, want) {
 			t.Errorf("stderr doesn't say %q:\n%s", want, said)
 		}

@@ -111,6 +111,7 @@ var Doors = []Fence{
 		"the world on one machine is for cmd/sandbox and for tests"},
 	{Module + "/internal/sandboxcore", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxbank", standInDoor, false, standInReason},
+	{Module + "/internal/sandboxportal", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxphone", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxseed", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxfault", standInDoor, false, standInReason},

@@ -29,6 +29,7 @@ func (w *World) control() http.Handler {
 		"DELETE /faults":        func(*http.Request) (any, error) { w.board.Clear(); return nil, nil },
 		"GET /core/history":     w.history,
 		"GET /core/truth":       func(*http.Request) (any, error) { return items(w.core.Truth()), nil },
+		"GET /portal/captcha":   w.captcha,
 		"GET /referee":          func(r *http.Request) (any, error) { return w.Referee(r.Context()) },
 		"POST /referee/answers": w.hear,
 		"POST /core/payments":   w.pay,
@@ -49,7 +50,10 @@ func stamped(next http.Handler) http.Handler {
 // badRequest is the caller's doing; its words are shown.
 type badRequest struct{ error }
 
-var errNobody = errors.New("no such person")
+var (
+	errNobody    = errors.New("no such person")
+	errNoCaptcha = errors.New("no such picture code: it was used, is over, or never was")
+)
 
 // answering turns a function into a handler: what it returns as JSON, nothing as 204, badRequest as 400.
 func answering(handle func(*http.Request) (any, error)) http.HandlerFunc {
@@ -57,7 +61,7 @@ func answering(handle func(*http.Request) (any, error)) http.HandlerFunc {
 		answer, err := handle(r)
 		var bad badRequest
 		switch {
-		case errors.Is(err, errNobody):
+		case errors.Is(err, errNobody), errors.Is(err, errNoCaptcha):
 			writeJSON(w, http.StatusNotFound, problem{"not_found", err.Error()})
 		case errors.As(err, &bad):
 			writeJSON(w, http.StatusBadRequest, problem{"malformed_request", err.Error()})
@@ -121,6 +125,15 @@ func readFaults(r *http.Request, into func([]sandboxfault.Fault) error) error {
 
 func (w *World) history(r *http.Request) (any, error) {
 	return items(w.core.History(r.URL.Query().Get("reference"))), nil
+}
+
+// captcha is what a picture of the portal says: a test can't see it.
+func (w *World) captcha(r *http.Request) (any, error) {
+	code, found := w.portal.Captcha(r.URL.Query().Get("id"))
+	if !found {
+		return nil, errNoCaptcha
+	}
+	return map[string]string{"captcha": code}, nil
 }
 
 func (w *World) hear(r *http.Request) (any, error) {

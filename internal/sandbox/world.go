@@ -16,6 +16,7 @@ import (
 	"github.com/istirdad/istirdad/internal/sandboxcore"
 	"github.com/istirdad/istirdad/internal/sandboxfault"
 	"github.com/istirdad/istirdad/internal/sandboxphone"
+	"github.com/istirdad/istirdad/internal/sandboxportal"
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
@@ -35,6 +36,7 @@ type World struct {
 	seed    sandboxseed.World
 	board   *sandboxfault.Board
 	core    *sandboxcore.Core
+	portal  *sandboxportal.Portal // on the core's book and at its door
 	bank    *sandboxbank.Bank
 	phone   *sandboxphone.Phone
 	referee *referee
@@ -134,7 +136,7 @@ func (w *World) takeAddresses(ctx context.Context, o Options) (map[*door]net.Lis
 // open serves on the listeners.
 func (w *World) open(listeners map[*door]net.Listener) {
 	handlers := map[*door]http.Handler{
-		w.doors.core: w.core.Handler(), w.doors.bank: w.bank.Handler(), w.doors.control: w.control(),
+		w.doors.core: w.government(), w.doors.bank: w.bank.Handler(), w.doors.control: w.control(),
 	}
 	if w.resident != nil {
 		handlers[w.doors.gateway] = w.referee.listenIn(w.resident.serve((*program.Gateway).Channel))
@@ -144,6 +146,14 @@ func (w *World) open(listeners map[*door]net.Listener) {
 	for d, l := range listeners {
 		d.serve(l, handlers[d])
 	}
+}
+
+// government is the core for gateways and, for everything else, the portal for people.
+func (w *World) government() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/core/", w.core.Handler())
+	mux.Handle("/", w.portal.Handler())
+	return mux
 }
 
 // standIns opens the government core, the bank and the phone, with their books in a folder or, without one, in memory.
@@ -174,6 +184,7 @@ func (w *World) standIns(o Options, books string) (err error) {
 		return fmt.Errorf("core: %w", err)
 	}
 	w.undo(func() { _ = w.core.Close() })
+	w.portal = sandboxportal.New(w.seed.People, w.core)
 	w.bank, err = sandboxbank.Open(sandboxbank.Config{
 		Issuer: w.doors.bank.url(), World: w.seed, Board: w.board, Dir: books,
 	})
@@ -323,6 +334,7 @@ func (w *World) Reset(ctx context.Context) error {
 			return err // a world put back by half is worse than one that says so
 		}
 	}
+	w.portal.Reset()
 	w.phone.Reset()
 	return nil
 }
