@@ -55,7 +55,7 @@ openapi: setup ## write the committed contract anew from the code, and both clie
 	go test ./gateway/api -run TestOpenAPI -update
 	go test ./gateway/client -run TestGenerated -update
 
-config: ## write the shipped example of a configuration anew from the code
+config: ## write the shipped examples of a configuration and of a profile anew from the code
 	go test ./internal/config -run TestManual -update
 
 clean: ## remove what the tasks made

@@ -124,6 +124,10 @@ func (o Outlook) Refundable() bool { return o.Reason == "" }
 // Assist begins an assisted session: it finds the customer, tells what could come back and what not, and sends a code to
 // the customer's own phone. Nobody is told anything of a look-up that isn't on record.
 func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistance, error) {
+	terms, err := p.whileOpen()
+	if err != nil {
+		return Assistance{}, err
+	}
 	identity, err := saudi.ParsePerson(a.IDNumber)
 	if err != nil {
 		return Assistance{}, ErrIDInvalid
@@ -136,7 +140,6 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 		ID: uuid.Must(uuid.NewV7()).String(), At: now, Login: teller.Subject, Employee: teller.Employee,
 		Branch: teller.Branch, Session: teller.Session, Client: teller.Client, Number: identity,
 	}
-	terms := p.Terms()
 	customer, err := p.lookUp(ctx, terms, &lookup, a.Check)
 	if err != nil {
 		return Assistance{}, err

@@ -36,6 +36,8 @@ var (
 	ErrUnknownService = errors.New("unknown service")
 	// ErrTooOften: the caller has done it as often as one may.
 	ErrTooOften = errors.New("too often")
+	// ErrClosed: the bank has closed the service for a while.
+	ErrClosed = errors.New("closed for maintenance")
 	// ErrUnavailable: something of ours or the bank's couldn't be asked. Nothing was decided.
 	ErrUnavailable = errors.New("try again")
 )
@@ -61,6 +63,20 @@ func (e *RateError) Error() string { return ErrTooOften.Error() }
 func (e *RateError) Is(target error) bool { return target == ErrTooOften }
 
 // ReasonError is the request's own reason why it can't come back.
-type ReasonError struct{ Reason Reason }
+type ReasonError struct {
+	Reason Reason
+	Text   Text // the bank's own words; zero: the reason's
+}
 
 func (e *ReasonError) Error() string { return "not refundable: " + string(e.Reason) }
+
+// ClosedError is ErrClosed, and says for how long.
+type ClosedError struct {
+	Text       Text // the bank's own words; zero: it has none
+	RetryAfter time.Duration
+}
+
+func (e *ClosedError) Error() string { return ErrClosed.Error() }
+
+// Is makes errors.Is(err, ErrClosed) hold.
+func (e *ClosedError) Is(target error) bool { return target == ErrClosed }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
@@ -37,6 +38,23 @@ func NewPath(c Config) (*Path, error) {
 		return nil, fmt.Errorf("terms: %w", err)
 	}
 	return &Path{c}, nil
+}
+
+// whileOpen returns the terms in force, or a *ClosedError while the bank has closed the service. By it go the steps that
+// begin something or look for it. Whatever was begun goes on by Terms alone: a confirm is never closed, nor are the codes
+// under way for one, the list of refunds or a withdrawal.
+func (p *Path) whileOpen() (Terms, error) {
+	terms := p.Terms()
+	return terms, terms.closed(time.Now())
+}
+
+// enter is whileOpen for a caller who has a proof: the way into every step from the menu to the preview.
+func (p *Path) enter(ctx context.Context, c Caller) (Terms, error) {
+	terms, err := p.whileOpen()
+	if err == nil {
+		err = p.Proved(ctx, c)
+	}
+	return terms, err
 }
 
 // Profile is step 3: who the caller is at the bank. It needs a proof, and so do all steps to the preview.

@@ -18,23 +18,24 @@ const (
 
 // Menu is step 5: what can be paid for.
 func (p *Path) Menu(ctx context.Context, c Caller) (Menu, error) {
-	if err := p.Proved(ctx, c); err != nil {
+	terms, err := p.enter(ctx, c)
+	if err != nil {
 		return Menu{}, err
 	}
-	return p.Terms().Menu, nil
+	return terms.menu(time.Now()), nil
 }
 
 // Services are step 6: the services of which the caller has requests in whatever state, ordered by code. Of somebody who has
 // more than 50,000 requests the newest 50,000 count; the others are in their services' lists all the same.
 func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
-	if err := p.Proved(ctx, c); err != nil {
+	terms, err := p.enter(ctx, c)
+	if err != nil {
 		return nil, err
 	}
 	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return nil, err
 	}
-	terms := p.Terms()
 	totals := map[string]*ServiceTotal{}
 	err = p.each(ctx, terms, customer, searchPagesMax, func(l Listed) {
 		t := totals[l.Service]
@@ -84,7 +85,8 @@ func (p *Path) each(ctx context.Context, terms Terms, customer Customer, pages i
 // Requests are step 7: the caller's requests of one service, newest first, each with the reason why it can't come back
 // if it can't, told before the customer is asked for anything.
 func (p *Path) Requests(ctx context.Context, c Caller, service string, page Page) (listed []Listed, next string, err error) {
-	if err := p.Proved(ctx, c); err != nil {
+	terms, err := p.enter(ctx, c)
+	if err != nil {
 		return nil, "", err
 	}
 	code, err := moi.ParseCode(service)
@@ -112,7 +114,7 @@ func (p *Path) Requests(ctx context.Context, c Caller, service string, page Page
 	if next != "" {
 		next = base64.RawURLEncoding.EncodeToString(p.Cursors.Seal([]byte(next), scope))
 	}
-	listed, err = p.list(ctx, p.Terms(), customer, requests)
+	listed, err = p.list(ctx, terms, customer, requests)
 	return listed, next, err
 }
 
@@ -147,6 +149,10 @@ func (p *Path) list(ctx context.Context, terms Terms, customer Customer, request
 
 func (t Terms) listed(customer Customer, r PaidRequest, live bool) Listed {
 	l := Listed{PaidRequest: r, Reason: t.reason(customer, r, live)}
+	l.ReasonText = l.Reason.Text()
+	if text, suspended := t.Suspended[r.Payment.Service]; suspended && l.Reason == ServiceNotRefundable && offered(r) {
+		l.ReasonText = text
+	}
 	if account, own := customer.account(r.PaidFrom); own && r.Payer == customer.Identity {
 		l.PaidFromOwn = &account
 	}
@@ -159,12 +165,12 @@ func (t Terms) listed(customer Customer, r PaidRequest, live bool) Listed {
 // reason is the first reason, in api.md's order, why the customer can't have the request's fee back; empty if none.
 // It begins with who paid, so that whoever didn't pay learns nothing of what the payer did.
 func (t Terms) reason(customer Customer, r PaidRequest, live bool) Reason {
-	service, known := moi.Lookup(r.Payment.Service)
+	_, suspended := t.Suspended[r.Payment.Service]
 	account, own := customer.account(r.PaidFrom)
 	switch {
 	case r.Payer != customer.Identity, r.Refusal == PayerMismatch:
 		return PayerMismatch
-	case r.Refusal == ServiceNotRefundable, known && !service.Refundable:
+	case suspended, !offered(r):
 		return ServiceNotRefundable
 	case r.State == RequestConsumed, r.Refusal == FeeConsumed:
 		return FeeConsumed
@@ -180,6 +186,11 @@ func (t Terms) reason(customer Customer, r PaidRequest, live bool) Reason {
 		return r.Refusal // the core knows more than its states say
 	}
 	return ""
+}
+
+// offered reports whether fees of the request's service are ever given back.
+func offered(r PaidRequest) bool {
+	return r.Refusal != ServiceNotRefundable && moi.Describe(r.Payment.Service).Refundable
 }
 
 // recently reports whether the customer's mobile changed within the rest that the bank asks for.

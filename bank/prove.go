@@ -12,7 +12,10 @@ import (
 
 // Challenge is step 4: a code goes to the customer's own phone, for the profile or for one preview.
 func (p *Path) Challenge(ctx context.Context, c Caller, purpose otp.Purpose, refundID string) (otp.Challenge, error) {
-	terms := p.Terms()
+	terms, err := p.whileOpen()
+	if err != nil {
+		return otp.Challenge{}, err
+	}
 	customer, err := p.customer(ctx, c.Customer())
 	if err == nil {
 		err = terms.reachable(customer)
@@ -67,9 +70,9 @@ func (p *Path) Resend(ctx context.Context, c Caller, challengeID string) (otp.Ch
 // Verify takes a code for the profile and gives the session its proof.
 func (p *Path) Verify(ctx context.Context, c Caller, challengeID, code string) (expires time.Time, err error) {
 	h := c.Holder()
-	err = p.verify(ctx, otp.Attempt{
+	err = p.verify(ctx, p.Terms(), otp.Attempt{
 		Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
-		Purpose: otp.Profile, Binding: c.binding(), Code: otp.Code(code), Form: p.Terms().Code,
+		Purpose: otp.Profile, Binding: c.binding(), Code: otp.Code(code),
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -84,7 +87,8 @@ func (p *Path) Verify(ctx context.Context, c Caller, challengeID, code string) (
 
 // verify takes a code. A customer whose next wrong code closes the door until a branch opens it is told so on their
 // phone: whoever is guessing may not be them.
-func (p *Path) verify(ctx context.Context, a otp.Attempt) error {
+func (p *Path) verify(ctx context.Context, terms Terms, a otp.Attempt) error {
+	a.Form = terms.Code
 	err := p.Codes.Verify(ctx, a)
 	var wrong *otp.WrongError
 	if !errors.As(err, &wrong) || !wrong.AboutToClose {
@@ -94,7 +98,7 @@ func (p *Path) verify(ctx context.Context, a otp.Attempt) error {
 	defer cancel()
 	customer, lookup := p.customer(ctx, a.Customer)
 	if lookup == nil && !customer.Mobile.IsZero() {
-		alert := otp.Message{Language: customer.Language, Brand: p.Terms().Brand}
+		alert := otp.Message{Language: customer.Language, Brand: terms.Brand}
 		lookup = p.Codes.Alert(ctx, customer.ID, customer.Mobile, alert)
 	}
 	if lookup != nil {

@@ -25,7 +25,8 @@ type Asked struct {
 // Preview is steps 8 to 10: what will be given back, where to, and by when. The same key and body get the same preview
 // again, with replay true.
 func (p *Path) Preview(ctx context.Context, c Caller, a Asked) (preview Preview, replay bool, err error) {
-	if err := p.Proved(ctx, c); err != nil {
+	terms, err := p.enter(ctx, c)
+	if err != nil {
 		return Preview{}, false, err
 	}
 	key := Key{Holder: c.Holder(), Client: c.Client, Value: a.Key, Body: a.digest()}
@@ -39,7 +40,7 @@ func (p *Path) Preview(ctx context.Context, c Caller, a Asked) (preview Preview,
 		}
 		return preview, true, err
 	}
-	preview, err = p.draw(ctx, c, a)
+	preview, err = p.draw(ctx, terms, c, a)
 	if err == nil {
 		err = unavailable(p.Sessions.KeepPreview(ctx, key, preview), ErrKeyReused, ErrKeyBusy)
 	}
@@ -57,8 +58,7 @@ func (a Asked) digest() [32]byte {
 }
 
 // draw checks what was asked, in the order of api.md, and draws up the preview.
-func (p *Path) draw(ctx context.Context, c Caller, a Asked) (Preview, error) {
-	terms := p.Terms()
+func (p *Path) draw(ctx context.Context, terms Terms, c Caller, a Asked) (Preview, error) {
 	customer, err := p.customer(ctx, c.Customer())
 	if err != nil {
 		return Preview{}, err
@@ -126,8 +126,8 @@ func (p *Path) request(ctx context.Context, terms Terms, customer Customer, id s
 	if err != nil {
 		return Listed{}, err
 	}
-	if reason := listed[0].Reason; reason != "" {
-		return Listed{}, p.inTheWay(ctx, customer.ID, id, &ReasonError{reason})
+	if l := listed[0]; !l.Refundable() {
+		return Listed{}, p.inTheWay(ctx, customer.ID, id, &ReasonError{Reason: l.Reason, Text: l.ReasonText})
 	}
 	return listed[0], nil
 }
@@ -155,9 +155,9 @@ func mayReceive(customer Customer, listed Listed, to saudi.IBAN) error {
 	case to != listed.PaidFrom:
 		return ErrAccountMismatch
 	case account.Status == AccountClosed:
-		return &ReasonError{AccountIsClosed}
+		return &ReasonError{Reason: AccountIsClosed}
 	case account.Status != AccountActive:
-		return &ReasonError{AccountIsFrozen}
+		return &ReasonError{Reason: AccountIsFrozen}
 	}
 	return nil
 }
@@ -231,8 +231,8 @@ func (p *Path) agreed(ctx context.Context, terms Terms, c Caller, preview Previe
 		return ErrNoChallenge
 	case challengeID != "":
 		h := c.Holder()
-		return p.verify(ctx, otp.Attempt{
-			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID, Form: terms.Code,
+		return p.verify(ctx, terms, otp.Attempt{
+			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
 			Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(), Code: otp.Code(code),
 		})
 	case preview.NeedsCode:

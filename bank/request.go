@@ -82,6 +82,7 @@ const IdentityExpired Warning = "id_expired"
 type Listed struct {
 	PaidRequest
 	Reason      Reason   // empty: it can come back
+	ReasonText  Text     // what the customer reads of the reason
 	PaidFromOwn *Account // the caller's own account that paid; nil when it is somebody else's
 	Warnings    []Warning
 }

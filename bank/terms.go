@@ -28,15 +28,19 @@ type Terms struct {
 	MobileRest time.Duration // how long a changed mobile gets no codes
 	Brand      otp.Brand     // of every message
 
-	Menu     Menu
-	Services map[string]Text // the bank's own names of services, by code
-	Sectors  map[string]Text // and of sectors, by biller
+	Menu      Menu
+	Services  map[string]Text // the bank's own names of services, by code
+	Sectors   map[string]Text // and of sectors, by biller
+	Suspended map[string]Text // services that the bank has switched off, by code, and what it says of each
+	Notices   []Window        // what the bank tells everybody, and when
+	Closures  []Window        // when nothing new is begun or looked for; what was begun goes on
 }
 
 // Menu is the bank's menu of payments.
 type Menu struct {
 	Name    Text // of the menu itself
 	Entries []MenuEntry
+	Notices []Window // those of the moment
 }
 
 // MenuEntry is one kind of payment.
@@ -44,6 +48,15 @@ type MenuEntry struct {
 	ID   string
 	Name Text
 }
+
+// Window is a time with something to say of it.
+type Window struct {
+	Text        Text // zero: nothing of the bank's own
+	From, Until time.Time
+}
+
+// holds reports whether it is that time.
+func (w Window) holds(now time.Time) bool { return !now.Before(w.From) && now.Before(w.Until) }
 
 // EPayments is the entry that leads to the services. Every menu has it; where others lead is the channel's business.
 const EPayments = "e-payments"
@@ -72,6 +85,30 @@ func (t Terms) Describe(code string) moi.Service {
 	s.Sector = cmp.Or(t.Sectors[s.Biller()], s.Sector)
 	return s
 }
+
+// menu is what is shown now.
+func (t Terms) menu(now time.Time) Menu {
+	menu := t.Menu
+	for _, n := range t.Notices {
+		if n.holds(now) {
+			menu.Notices = append(menu.Notices, n)
+		}
+	}
+	return menu
+}
+
+// closed returns a *ClosedError while the bank has closed the service.
+func (t Terms) closed(now time.Time) error {
+	for _, c := range t.Closures {
+		if c.holds(now) {
+			return &ClosedError{Text: c.Text, RetryAfter: min(c.Until.Sub(now), closedMax)}
+		}
+	}
+	return nil
+}
+
+// closedMax is how long callers are told to stay away at most: the bank may open earlier than it said.
+const closedMax = time.Hour
 
 // promise is the day by which money that is asked for now is there.
 func (t Terms) promise(now time.Time) saudi.Date { return t.Calendar.Promise(now, t.PromiseDays) }

@@ -25,6 +25,7 @@ type world struct {
 	*bank.Path
 	t     *testing.T
 	terms bank.Terms // in force; a test may change them
+	looks int        // at them
 	trouble
 	directory directory
 	inquiries inquiries
@@ -88,7 +89,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	}
 	w.Path, err = bank.NewPath(bank.Config{
 		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Meter: &w.meter, Book: &w.book, Codes: codes,
-		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { return w.terms },
+		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { w.looks++; return w.terms },
 		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -300,7 +300,7 @@ func declared(t *testing.T, name string) bool {
 // (outcomes) and gateway/dispatch (results of attempts).
 var rare = map[string]bool{
 	"status=5..":            true, // a pattern
-	"code=core_unavailable": true, "code=sms_unavailable": true, "code=rate_limited": true,
+	"code=core_unavailable": true, "code=sms_unavailable": true, "code=rate_limited": true, "code=maintenance": true,
 	"outcome=not_sent": true, "outcome=unknown": true,
 	"result=rejected": true, "result=manual": true, "result=returning": true, "result=returned": true,
 }

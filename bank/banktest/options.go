@@ -32,6 +32,10 @@ func Hostile(seed uint64) Option {
 // Dir keeps everything in a folder, so that a later world can go on where this one stopped.
 func Dir(path string) Option { return func(o *options) { o.Dir = path } }
 
+// Profile has the gateway go by a profile of the bank's (configs/profile.example.yaml) instead of the sandbox's own. When
+// the file changes, the gateway goes by what it says then, some seconds later.
+func Profile(path string) Option { return func(o *options) { o.Profile = path } }
+
 // Servers has the gateway work on a real PostgreSQL and a real Redis instead of the embedded stores: in a fresh schema,
 // and in a logical database of Redis that no other world uses at the same time, because Reset empties it of everything
 // that is a gateway's. Either may be empty.

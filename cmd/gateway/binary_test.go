@@ -41,6 +41,19 @@ func TestBinary(t *testing.T) {
 			t.Errorf("after %s it ended with %v", time.Since(began), err)
 		}
 	})
+	t.Run("looks at the profile when it is told to", func(t *testing.T) {
+		p := launch(t, program, 0)
+		write(t, filepath.Dir(p.profile), filepath.Base(p.profile), "sms: {sender: ExampleBank}\n")
+		p.signal(t, syscall.SIGHUP)
+		p.await(t, "profile in force")
+		write(t, filepath.Dir(p.profile), filepath.Base(p.profile), "sms: {sender: canary of the bank}\n")
+		p.signal(t, syscall.SIGHUP)
+		p.await(t, "profile refused; the one before stays in force")
+		p.signal(t, syscall.SIGTERM)
+		if p.await(t, "stopped"); p.exit(t) != nil {
+			t.Error("it was stopped, and says that something failed")
+		}
+	})
 	t.Run("half configured", func(t *testing.T) {
 		serve := exec.CommandContext(t.Context(), program, "serve", "-config", write(t, t.TempDir(), "gateway.yaml", "environment: sandbox\n"))
 		serve.Env = []string{}
@@ -89,6 +102,7 @@ func holdsNoStandIn(t *testing.T, program string) {
 // launched is the program, running.
 type launched struct {
 	command *exec.Cmd
+	profile string // the file
 	said    *bufio.Scanner
 	stderr  bytes.Buffer
 }
@@ -102,7 +116,7 @@ func launch(t *testing.T, program string, lead time.Duration) *launched {
 	if err := c.Write(file); err != nil {
 		t.Fatal(err)
 	}
-	p := &launched{command: exec.Command(program, "serve", "-config", file)} // Cleanup kills it
+	p := &launched{command: exec.Command(program, "serve", "-config", file), profile: c.Bank.ProfileFile} // Cleanup kills it
 	p.command.Env = []string{}
 	p.command.Stderr = &p.stderr
 	stdout, err := p.command.StdoutPipe()
@@ -124,6 +138,9 @@ func (p *launched) await(t *testing.T, message string) {
 		var said line
 		if err := json.Unmarshal(p.said.Bytes(), &said); err != nil {
 			t.Errorf("%q is no line of JSON", p.said.Text())
+		}
+		if strings.Contains(p.said.Text(), canary) {
+			t.Errorf("a value is logged: %s", p.said.Text())
 		}
 		if said["msg"] == message {
 			return

@@ -10,14 +10,19 @@ import (
 	"github.com/istirdad/istirdad/internal/config"
 )
 
-// checkCommand says "ok" and what is in effect, secrets masked, or a line for each thing that is wrong.
+// checkCommand says "ok" and what is in effect, secrets masked, or a line for each thing that is wrong: with the
+// configuration, and with the bank's profile that it names.
 func checkCommand(_ context.Context, i *invocation) error {
 	c, err := config.Load(i.configFile, i.environ)
 	if err != nil {
 		fmt.Fprintln(i.stderr, err)
 		return errTold
 	}
-	fmt.Fprintf(i.stdout, "ok\n\n%s", c)
+	profile, err := config.LoadProfile(c.Bank.ProfileFile)
+	if err != nil {
+		return err // it has changed in between
+	}
+	fmt.Fprintf(i.stdout, "ok\n\n%s\n# %s\n%s", c, c.Bank.ProfileFile, profile)
 	return nil
 }
 

@@ -101,8 +101,10 @@ func TestConfigCheck(t *testing.T) {
 			if got.exit != exitOK || !strings.HasPrefix(got.stdout, "ok\n\nenvironment: ") || got.stderr != "" {
 				t.Errorf("%+v", got)
 			}
-			if want := "  pepper: (hidden)\n"; !strings.Contains(got.stdout, want) {
-				t.Errorf("%q isn't in\n%s", want, got.stdout)
+			for _, want := range []string{"  pepper: (hidden)\n", "  online_limit: \"10000.00\"\n"} {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("%q isn't in\n%s", want, got.stdout)
+				}
 			}
 		})
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway/postgres"
@@ -142,7 +145,7 @@ func pools(store *postgres.Store) map[string]func() telemetry.Pool {
 	return map[string]func() telemetry.Pool{"database": read("main"), "database_dispatch": read("dispatch")}
 }
 
-// start serves and carries. A panic in what is started here ends the process: another gateway goes on with its refunds,
+// start serves and carries, and looks at the bank's profile when it is told to (SIGHUP), beside all by itself. A panic in what is started here ends the process: another gateway goes on with its refunds,
 // and nothing goes on by halves.
 func (p *process) start(ctx context.Context, l listeners) {
 	running, halt := context.WithCancel(context.WithoutCancel(ctx)) // it is stop that halts it, after Drain
@@ -150,6 +153,19 @@ func (p *process) start(ctx context.Context, l listeners) {
 	go func() {
 		defer close(p.halted)
 		p.gateway.Run(running)
+	}()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-hangups:
+				p.gateway.Reload(running)
+			case <-running.Done():
+				return
+			}
+		}
 	}()
 	go func() { p.broke <- p.channel.Serve(l.channel) }()
 	go func() { p.broke <- p.ops.Serve(l.ops) }()

@@ -44,6 +44,8 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	flags.StringVar(&c.Callback, "callback", "", "the `URL` at which your gateway takes the core's callbacks, e.g.\n"+
 		"http://127.0.0.1:8080/core/callbacks; without it there are none")
 	flags.StringVar(&c.WriteConfig, "write-config", "", "write a configuration for your gateway to this `file`, secrets beside it")
+	flags.StringVar(&c.Profile, "profile", "", "the bank's profile, a `file` as configs/profile.example.yaml explains it; it may be\n"+
+		"edited meanwhile. Without it there are no holidays, no cut-off and the usual limits")
 	flags.StringVar(&c.Dir, "data", "", "keep everything in this `folder`, and go on with what is in it")
 	flags.Uint64Var(&c.Seed, "seed", 1, "the `number` from which all that is random in the stand-ins is drawn")
 	flags.BoolVar(&c.Polite, "polite", false, "nothing goes wrong of its own accord; refunds settle within 2 s")

@@ -18,7 +18,7 @@ It runs until it is told to stop, by Ctrl-C or SIGTERM. Without -polite the core
 
 // usageGroups are the flags in the order in which one asks for them.
 var usageGroups = []struct{ title, flags string }{
-	{"How it is", "polite crowd employer data seed"},
+	{"How it is", "polite crowd employer profile data seed"},
 	{"What it does", "walk print-json v"},
 	{"Where it answers", "gateway ops core bank control free-ports"},
 	{"On real servers", "database-url redis-url"},

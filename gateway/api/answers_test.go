@@ -35,7 +35,7 @@ func TestAnswersAreMasked(t *testing.T) {
 			c, said := w.Customer(user), ""
 			read := func(path string) answer {
 				t.Helper()
-				got := door{t, d.url, d.client}.ask(ask{method: "GET", path: path, token: c.Token}).want(200)
+				got := d.in(t).ask(ask{method: "GET", path: path, token: c.Token}).want(200)
 				said += string(got.body) + fmt.Sprint(got.Header)
 				return got
 			}
@@ -48,7 +48,7 @@ func TestAnswersAreMasked(t *testing.T) {
 				read("/v1/payments/e-payments/" + s.Service + "/requests")
 			}
 			for _, r := range c.Requests() {
-				got := door{t, d.url, d.client}.ask(ask{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, r.RequestID)})
+				got := d.in(t).ask(ask{method: "POST", path: "/v1/refunds", token: c.Token, header: key(), body: asked(c, r.RequestID)})
 				said += string(got.body)
 				if got.StatusCode == http.StatusCreated {
 					id := got.field("refund_id")
@@ -135,7 +135,7 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.method = "GET"
-			door{t, d.url, d.client}.ask(a).want(400, "malformed_request")
+			d.in(t).ask(a).want(400, "malformed_request")
 		})
 	}
 	var one struct{ Items []map[string]any }
@@ -180,10 +180,10 @@ func TestNeighboursAway(t *testing.T) {
 			w.Fault(banktest.Unavailable, away.call)
 			defer w.ClearFaults()
 			for _, a := range away.asks {
-				door{t, d.url, d.client}.ask(a).want(away.status, away.code)
+				d.in(t).ask(a).want(away.status, away.code)
 			}
-			door{t, d.url, d.client}.ask(get("/v1/payments")).want(200)
-			door{t, d.url, d.client}.ask(get("/v1/refunds/" + preview)).want(200)
+			d.in(t).ask(get("/v1/payments")).want(200)
+			d.in(t).ask(get("/v1/refunds/" + preview)).want(200)
 		})
 	}
 	w.Fault(banktest.Unavailable, banktest.OnInquiry)

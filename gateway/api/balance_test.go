@@ -53,7 +53,7 @@ func TestBalanceInquiries(t *testing.T) {
 			c, number := w.Customer(row.caller), numbers[row.about]
 			c.Prove()
 			var got api.Balance
-			answered := door{t, d.url, d.client}.ask(inquiry(c, number)).want(200)
+			answered := d.in(t).ask(inquiry(c, number)).want(200)
 			answered.json(&got)
 			hidden(t, answered, number)
 			masked := number[:1] + "******" + number[7:]

@@ -27,7 +27,7 @@ type Outlook struct {
 }
 
 func outlookOf(o bank.Outlook) Outlook {
-	reason, _ := reasonOf(o.Reason)
+	reason, _ := reasonOf(o.Reason, o.Reason.Text())
 	return Outlook{
 		Service: o.Service.Code, Name: Text(o.Service.Name), Refundable: o.Refundable(), Reason: reason,
 	}
@@ -108,7 +108,7 @@ func (s *server) counter() {
 			"A customer without a mobile, or whose number changed within 72 hours, is let in by an `identity_check` instead; every "+
 			"refund of theirs then waits for somebody else's approval. Each look is put on record, found or not, and an employee has "+
 			"50 a day. Nobody serves themselves or a relative (`forbidden`). A session lasts 15 minutes without use, 30 in all.").
-		refuses("id_invalid rate_limited not_found mobile_missing mobile_recent core_unavailable locked resend_too_soon sms_unavailable").
+		refuses("maintenance id_invalid rate_limited not_found mobile_missing mobile_recent core_unavailable locked resend_too_soon sms_unavailable").
 		shows(
 			example{
 				name: "by-code", summary: "The customer has a phone", as: "t01",

@@ -268,7 +268,7 @@ func TestWhoSpeaksForWhom(t *testing.T) {
 		"and nobody's token":         {"garbage", session(served.ID), "401 unauthenticated"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := door{t, d.url, d.client}
+			d := d.in(t)
 			for route, ps := range policies {
 				for _, p := range ps {
 					if p.none != "" || p.staff {

@@ -120,7 +120,7 @@ func TestWhoMayWhat(t *testing.T) {
 				}
 				a := p.ask(route, fill)
 				a.token = other.Token
-				got := door{t, d.url, d.client}.ask(a)
+				got := d.in(t).ask(a)
 				if p.staff {
 					wantAnswer(t, got, "403 forbidden")
 					continue
@@ -161,7 +161,7 @@ func TestWhoMayWhat(t *testing.T) {
 					}
 					a := p.ask(route, fill)
 					a.token = c.Token
-					wantAnswer(t, door{t, d.url, d.client}.ask(a), want)
+					wantAnswer(t, d.in(t).ask(a), want)
 				}
 			}
 		})
@@ -291,7 +291,7 @@ func TestWhoIsNobody(t *testing.T) {
 	}
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	d := door{t, server.URL, server.Client()}
+	d := door{t: t, url: server.URL, client: server.Client()}
 
 	right := issuer.token(t, nil)
 	bearer := func(tokens ...string) http.Header {
@@ -317,7 +317,7 @@ func TestWhoIsNobody(t *testing.T) {
 		"a letter changed":    bearer(right[:len(right)-3] + "AAA"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := door{t, d.url, d.client}
+			d := d.in(t)
 			for route, ps := range policies {
 				for _, p := range ps {
 					if p.none != "" {
@@ -356,7 +356,7 @@ func TestNobodyCanBeAsked(t *testing.T) {
 	defer server.Close()
 	everywhere(func(a ask) {
 		a.token = token
-		door{t, server.URL, server.Client()}.ask(a).want(503, "try_again")
+		door{t: t, url: server.URL, client: server.Client()}.ask(a).want(503, "try_again")
 	})
 }
 

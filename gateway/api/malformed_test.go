@@ -80,7 +80,7 @@ func TestMalformed(t *testing.T) {
 		f := forms[route]
 		method, _, _ := strings.Cut(route, " ")
 		t.Run(strings.ReplaceAll(route, "/", " "), func(t *testing.T) {
-			d, token := door{t, d.url, d.client}, c.Token
+			d, token := d.in(t), c.Token
 			if f.staff != "" {
 				token = w.Customer(f.staff).Token
 			}
@@ -262,7 +262,7 @@ func TestWhatIsNotMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := gone
 			change(&a)
-			door{t, d.url, d.client}.ask(a).want(410, "challenge_gone")
+			d.in(t).ask(a).want(410, "challenge_gone")
 		})
 	}
 	// JSON is what there is, whatever would have been liked.

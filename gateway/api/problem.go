@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -123,6 +124,8 @@ var kinds = map[string]kind{
 		bank.Text{AR: "تعذّر الوصول إلى الجهة الحكومية، حاول بعد قليل", EN: "The government entity can't be reached; try again shortly."}, 15 * time.Second},
 	"sms_unavailable": {503, bank.Text{AR: "تعذّر إرسال الرسالة", EN: "SMS not sent"},
 		bank.Text{AR: "تعذّر إرسال الرمز، حاول بعد قليل", EN: "The code could not be sent; try again shortly."}, 15 * time.Second},
+	"maintenance": {503, bank.Text{AR: "الخدمة متوقفة للصيانة", EN: "Closed for maintenance"},
+		bank.Text{AR: "الخدمة متوقفة مؤقتًا للصيانة، وما طُلب من قبل يستمر", EN: "The service is closed for a while; what was asked for before goes on."}, time.Minute},
 	"try_again": {503, bank.Text{AR: "حاول مرة أخرى", EN: "Try again"},
 		bank.Text{AR: "تعذّر تنفيذ الطلب الآن، ولم يُفقد شيء", EN: "The request couldn't be carried out just now; nothing is lost."}, 2 * time.Second},
 }
@@ -145,6 +148,7 @@ var codes = []struct {
 	{otp.ErrUnavailable, "try_again"},
 	{bank.ErrCoreUnavailable, "core_unavailable"},
 	{otp.ErrSMS, "sms_unavailable"},
+	{bank.ErrClosed, "maintenance"},
 
 	{bank.ErrUnauthenticated, "unauthenticated"},
 	{errForbidden, "forbidden"},
@@ -199,6 +203,16 @@ var (
 func newProblem(ctx context.Context, err error) *Problem {
 	code := codeOf(err)
 	k := kindOf(code)
+	var (
+		because *bank.ReasonError
+		closed  *bank.ClosedError
+	)
+	switch { // the bank may have words of its own
+	case errors.As(err, &because) && because.Text != (bank.Text{}):
+		k.title, k.detail = because.Text, because.Text
+	case errors.As(err, &closed):
+		k.detail, k.retry = cmp.Or(closed.Text, k.detail), closed.RetryAfter
+	}
 	req := requestOf(ctx)
 	p := &Problem{
 		Type: "urn:istirdad:problem:" + code, Code: code, Status: k.status,

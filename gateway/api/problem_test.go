@@ -140,7 +140,7 @@ var promised = map[int]string{
 	423: "locked",
 	429: "resend_too_soon rate_limited",
 	500: "internal",
-	503: "core_unavailable sms_unavailable try_again",
+	503: "core_unavailable sms_unavailable maintenance try_again",
 }
 
 func TestEveryCodeHasItsStatusAndWords(t *testing.T) {

@@ -33,7 +33,6 @@ var unprovoked = map[string]string{
 	"POST /v1/otp/challenges/{challenge_id}/resend 429 rate_limited":   "a minute passes between two codes; otp tests the budget",
 	"POST /v1/refunds 409 account_frozen":                              nobody + "a frozen account",
 	"POST /v1/refunds 422 account_mismatch":                            nobody + "two accounts",
-	"POST /v1/refunds 422 service_not_refundable":                      nobody + "a fee of such a service",
 }
 
 const (

@@ -79,7 +79,7 @@ func TestReasons(t *testing.T) {
 		{"p10", "rq-p10-1", "090-003", 409, "account_closed"},
 	} {
 		t.Run(c.user, func(t *testing.T) {
-			d, who := door{t, d.url, d.client}, w.Customer(c.user)
+			d, who := d.in(t), w.Customer(c.user)
 			who.Prove()
 			list := d.ask(ask{method: "GET", path: "/v1/payments/e-payments/" + c.service + "/requests", token: who.Token}).want(200)
 			var page struct {

@@ -102,13 +102,13 @@ type verified struct {
 // codes is step 4: a code to the customer's own phone, and the proof that it was in somebody's hand.
 func (s *server) codes() {
 	create := op("create-challenge", http.MethodPost, "/v1/otp/challenges", "Send a one-time code", "Profile and codes").
-		says("Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.\n\n"+
+		says("Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.\n\n"+
 			"With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's "+
 			"word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for "+
 			"only where the preview says `confirm_requires: code`.\n\n"+
 			"A customer has one live challenge. A new one ends the one before, whatever it was for. Of SMS there are 5 an hour and "+
 			"10 a day for the profile, 10 and 20 for refunds.").
-		refuses("not_found mobile_missing mobile_recent refund_exists preview_expired locked resend_too_soon rate_limited sms_unavailable").
+		refuses("maintenance not_found mobile_missing mobile_recent refund_exists preview_expired locked resend_too_soon rate_limited sms_unavailable").
 		shows(
 			example{name: "for-the-profile", summary: "At the start of a session", as: "p03", body: `{"purpose":"profile"}`, answer: sampleChallenge},
 			example{
@@ -204,9 +204,12 @@ type requestsInput struct {
 // payments is steps 5 to 8: menu, services, requests.
 func (s *server) payments() {
 	route(s, op("list-payments", http.MethodGet, "/v1/payments", "The payments menu", "Payments").
-		says("What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.").
-		refuses("step_up_required").
-		shows(example{name: "menu", summary: "The menu of a bank that sets no other", as: "p03", answer: sampleMenu}),
+		says("What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on. "+
+			"With it comes what the bank tells everybody just now, such as that it will be closed.").
+		refuses("maintenance step_up_required").
+		shows(
+			example{name: "menu", summary: "The menu of a bank that sets no other", as: "p03", answer: sampleMenu},
+		),
 		func(ctx context.Context, c bank.Caller, _ *none) (*answer[Menu], error) {
 			menu, err := s.Path.Menu(ctx, c)
 			if err != nil {
@@ -217,7 +220,7 @@ func (s *server) payments() {
 	route(s, op("list-services", http.MethodGet, "/v1/payments/e-payments", "The services paid for", "Payments").
 		says("The services of which the customer has paid requests, or benefits from some, ordered by code. A service is listed "+
 			"also when nothing of it can come back: `refundable_count` is then 0, and its requests say why.").
-		refuses("step_up_required not_found core_unavailable").
+		refuses("maintenance step_up_required not_found core_unavailable").
 		shows(
 			example{name: "one-service", summary: "One fee waits to come back", as: "p03", answer: services{[]Service{sampleService}}},
 			example{name: "core-away", summary: "The government core can't be asked", as: "p03", refused: bank.ErrCoreUnavailable},
@@ -233,7 +236,7 @@ func (s *server) payments() {
 		says("The customer's requests of one service, newest payment first, a page at a time. Each says whether its fee can come "+
 			"back, and if not, why: `reason` is a stable code, `reason_text` its words. Show those, too: a customer who sees why "+
 			"isn't asked for anything in vain.").
-		refuses("step_up_required not_found core_unavailable").
+		refuses("maintenance step_up_required not_found core_unavailable").
 		shows(
 			example{
 				name: "refundable", summary: "A fee that can come back", as: "p03", with: map[string]string{"service": "090-003", "limit": "20"},
@@ -360,7 +363,7 @@ func (s *server) refunds() {
 			"A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same "+
 			"preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was "+
 			"refused leaves its key free.").
-		refuses("idempotency_key_missing step_up_required idempotency_key_reused idempotency_in_progress preview_expired "+
+		refuses("idempotency_key_missing maintenance step_up_required idempotency_key_reused idempotency_in_progress preview_expired "+
 			"not_found id_invalid id_mismatch iban_invalid core_unavailable "+
 			"payer_mismatch service_not_refundable fee_consumed refund_exists other_bank account_closed account_frozen "+
 			"account_not_owned account_mismatch limit_exceeded").

@@ -100,7 +100,7 @@ func TestEndedSessionsAreAskedAbout(t *testing.T) {
 						if a.token = "x"; a.body != nil {
 							a.body = "{" // not even looked at
 						}
-						door{t, server.URL, server.Client()}.ask(a).want(row.status, row.code)
+						door{t: t, url: server.URL, client: server.Client()}.ask(a).want(row.status, row.code)
 					}
 				}
 			}

@@ -206,7 +206,7 @@ func alone(t *testing.T, c api.Config) (door, *logBook) {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return door{t, server.URL, server.Client()}, logged
+	return door{t: t, url: server.URL, client: server.Client()}, logged
 }
 
 // logBook is a log to be read while it is written.

@@ -150,8 +150,9 @@ var (
 
 // Menu is the bank's menu of payments.
 type Menu struct {
-	Name  Text        `json:"name" doc:"What the bank calls the menu."`
-	Items []MenuEntry `json:"items" nullable:"false" doc:"As the bank orders and names them. e-payments is always there; where others lead is the channel's business."`
+	Name    Text        `json:"name" doc:"What the bank calls the menu."`
+	Items   []MenuEntry `json:"items" nullable:"false" doc:"As the bank orders and names them. e-payments is always there; where others lead is the channel's business."`
+	Notices []Notice    `json:"notices" nullable:"false" doc:"What the bank tells everybody just now."`
 }
 
 // MenuEntry is one kind of payment in the menu.
@@ -160,8 +161,18 @@ type MenuEntry struct {
 	Name Text   `json:"name" doc:"What the customer reads."`
 }
 
+// Notice is something that the bank tells everybody for a while.
+type Notice struct {
+	Text  Text    `json:"text"`
+	From  Instant `json:"from"`
+	Until Instant `json:"until"`
+}
+
 func menuOf(m bank.Menu) Menu {
-	menu := Menu{Name: Text(m.Name), Items: make([]MenuEntry, 0, len(m.Entries))}
+	menu := Menu{Name: Text(m.Name), Items: make([]MenuEntry, 0, len(m.Entries)), Notices: make([]Notice, 0, len(m.Notices))}
+	for _, n := range m.Notices {
+		menu.Notices = append(menu.Notices, Notice{Text: Text(n.Text), From: Instant(n.From), Until: Instant(n.Until)})
+	}
 	for _, e := range m.Entries {
 		menu.Items = append(menu.Items, MenuEntry{ID: e.ID, Name: Text(e.Name)})
 	}
@@ -170,6 +181,7 @@ func menuOf(m bank.Menu) Menu {
 
 var sampleMenu = Menu{
 	Name: Text{"المدفوعات", "Payments"}, Items: []MenuEntry{{bank.EPayments, Text{"المدفوعات الإلكترونية", "e-payments"}}},
+	Notices: []Notice{},
 }
 
 // Service is one of which the caller has requests.
@@ -236,7 +248,7 @@ func requestOfListed(l bank.Listed) Request {
 	if l.PaidFromOwn != nil {
 		r.PaidFrom.Value = &PaidFrom{AccountID: l.PaidFromOwn.ID, IBAN: l.PaidFromOwn.IBAN.Masked()}
 	}
-	r.Reason, r.ReasonText = reasonOf(l.Reason)
+	r.Reason, r.ReasonText = reasonOf(l.Reason, l.ReasonText)
 	return r
 }
 
@@ -258,12 +270,11 @@ var (
 	}
 )
 
-func reasonOf(reason bank.Reason) (*string, Maybe[Text]) {
-	text := Text(reason.Text())
-	if reason == "" || text == (Text{}) { // none, or one that isn't for customers
+func reasonOf(reason bank.Reason, words bank.Text) (*string, Maybe[Text]) {
+	if reason == "" || words == (bank.Text{}) { // none, or one that isn't for customers
 		return nil, Maybe[Text]{}
 	}
-	code := string(reason)
+	code, text := string(reason), Text(words)
 	return &code, Maybe[Text]{&text}
 }
 
@@ -358,7 +369,8 @@ func itemOf(r gateway.Refund) RefundItem {
 		Beneficiary: partyOf(r.Payment.Beneficiary), CreatedAt: Instant(r.CreatedAt), UpdatedAt: Instant(r.UpdatedAt),
 	}
 	if r.State == gateway.Rejected || r.State == gateway.Returned {
-		item.Reason, item.ReasonText = reasonOf(bank.Reason(r.Reason))
+		reason := bank.Reason(r.Reason)
+		item.Reason, item.ReasonText = reasonOf(reason, reason.Text())
 	}
 	return item
 }

@@ -82,7 +82,7 @@ func TestEveryField(t *testing.T) {
 		{Text{}, wire.Text{}}, {Party{}, wire.Party{}},
 		{Profile{}, wire.Profile{}}, {Account{}, wire.Account{}},
 		{Challenge{}, wire.Challenge{}}, {Proof{}, wire.Verified{}},
-		{Menu{}, wire.Menu{}}, {Payment{}, wire.MenuEntry{}},
+		{Menu{}, wire.Menu{}}, {Notice{}, wire.Notice{}}, {Payment{}, wire.MenuEntry{}},
 		{Page[Service]{}, wire.Services{}}, {Service{}, wire.Service{}},
 		{Page[Request]{}, wire.ListRequest{}}, {Request{}, wire.Request{}},
 		{PaidFrom{}, wire.PaidFrom{}}, {Warning{}, wire.Warning{}},

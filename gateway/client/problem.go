@@ -49,13 +49,14 @@ const (
 	ErrCodeWrong             = Code(wire.ProblemCodeCodeWrong)             // 422, see AttemptsLeft
 	ErrIdempotencyKeyReused  = Code(wire.ProblemCodeIdempotencyKeyReused)  // 422
 	ErrLimitExceeded         = Code(wire.ProblemCodeLimitExceeded)         // 422: the day's; a branch can do more
-	ErrMobileRecent          = Code(wire.ProblemCodeMobileRecent)          // 422: the number changed within 72 h
+	ErrMobileRecent          = Code(wire.ProblemCodeMobileRecent)          // 422: the number changed a short while ago
 	ErrLocked                = Code(wire.ProblemCodeLocked)                // 423: too many wrong codes, see RetryAfter
 	ErrResendTooSoon         = Code(wire.ProblemCodeResendTooSoon)         // 429, see RetryAfter
 	ErrRateLimited           = Code(wire.ProblemCodeRateLimited)           // 429, see RetryAfter
 	ErrInternal              = Code(wire.ProblemCodeInternal)              // 500: quote RequestID
 	ErrCoreUnavailable       = Code(wire.ProblemCodeCoreUnavailable)       // 503
 	ErrSMSUnavailable        = Code(wire.ProblemCodeSmsUnavailable)        // 503
+	ErrMaintenance           = Code(wire.ProblemCodeMaintenance)           // 503: the bank has closed it, see RetryAfter
 	ErrTryAgain              = Code(wire.ProblemCodeTryAgain)              // 503: nothing was decided
 )
 

@@ -54,8 +54,16 @@ type Proof struct {
 
 // Menu is the bank's menu of payments, in its own words and order.
 type Menu struct {
-	Name  Text      `json:"name"`
-	Items []Payment `json:"items"`
+	Name    Text      `json:"name"`
+	Items   []Payment `json:"items"`
+	Notices []Notice  `json:"notices"` // of the moment
+}
+
+// Notice is something that the bank tells everybody for a while.
+type Notice struct {
+	Text  Text      `json:"text"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
 }
 
 // Payment is an entry of the payments menu.

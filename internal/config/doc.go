@@ -1,11 +1,15 @@
-// Package config is the file that a gateway is started with, and nothing else decides what it does.
+// Package config is the two files that decide what a gateway does: its configuration, which its engineers write and which
+// it is started with, and the profile that the configuration names, which is the bank's business people's and may change
+// while it serves ([InForce]).
 //
-// [Config] is the manual: every key, with its unit, its default and its range, is a field with a comment. From those
-// comments configs/gateway.example.yaml is made, and a test fails when the two differ.
+// [Config] and [Profile] are the manuals: every key, with its unit, its default and its range, is a field with a comment.
+// From those comments configs/gateway.example.yaml and configs/profile.example.yaml are made, and a test fails when they
+// differ.
 //
 // # Where a value comes from
 //
-// First the defaults ([Default]), then the YAML file, then the environment. A key is overridden by the variable
+// Of a profile, from its file or from its defaults ([DefaultProfile]), and from nowhere else. Of a configuration, first the
+// defaults ([Default]), then the YAML file, then the environment. A key is overridden by the variable
 // ISTIRDAD_ and its path in capitals: listen.channel by ISTIRDAD_LISTEN_CHANNEL. Lists are separated by commas there
 // ("2026-03-20,2026-03-21"), pairs are written id:value. Both places are read strictly: a key that doesn't exist, a key
 // that is said twice, a value of the wrong type and a variable that overrides nothing are errors, because a limit that

@@ -47,6 +47,12 @@ const profileHeader = `# Every key of a bank's profile, with its manual. A gatew
 #
 # Made from the comments in internal/config/profile.go by "make config". In profiles/ are whole ones, as examples.
 #
+# Every key may be changed while gateways serve: some seconds after the file stays as it is, they go by it, or at once on
+# SIGHUP. A file that is wrong changes nothing: the profile before stays in force, the log says what is wrong, and /readyz and
+# istirdad_ready{reason="profile"} say that something is. "gateway config check" says it before. Nothing but this file, no
+# variable either, sets any of it. Several gateways may go by different profiles for a moment, which harms nobody:
+# internal/config/inforce.go says why.
+#
 # What is commented out here isn't needed; what it shows is the default, if there is one, and an example otherwise.
 `
 
@@ -80,7 +86,11 @@ func books(t *testing.T) map[string]*book {
 var examples = map[string]string{
 	"menu.entries": "[{id: e-payments, name: {ar: المدفوعات الإلكترونية, en: e-payments}}]",
 	"sectors":      `{"090": {ar: خدمات المقيمين, en: Resident services}}`,
-	"services":     "{090-003: {name: {ar: تجديد الإقامة, en: Iqama renewal}}}",
+	"services": "{090-003: {name: {ar: تجديد الإقامة, en: Iqama renewal}}, " +
+		"090-007: {suspended: {ar: أوقف البنك استرداد هذه الخدمة مؤقتًا, en: The bank has suspended this refund for now}}}",
+	"notices": "[{text: {ar: نتوقف للصيانة ليلة الخميس, en: Closed for maintenance on Thursday night}, " +
+		"from: 2026-03-18T20:00:00+03:00, until: 2026-03-20T02:00:00+03:00}]",
+	"closures": "[{from: 2026-03-19T23:00:00+03:00, until: 2026-03-20T02:00:00+03:00}]",
 }
 
 // TestManual: the shipped examples are the manuals, and the manuals are the structs.
@@ -377,7 +387,8 @@ func TestProfileExampleIsWholeWithoutComments(t *testing.T) {
 	}
 	want := config.DefaultProfile()
 	want.SMS.Sender, want.Sectors, want.Services = "Istirdad", got.Sectors, got.Services
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || len(got.Sectors) == 0 || len(got.Services) == 0 {
+	want.Notices, want.Closures = got.Notices, got.Closures
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || len(got.Sectors)*len(got.Services)*len(got.Notices)*len(got.Closures) == 0 {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

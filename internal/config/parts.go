@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/bank/corebanking"
 	"github.com/istirdad/istirdad/bank/identity"
 	"github.com/istirdad/istirdad/gateway/postgres"
@@ -32,7 +31,7 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 	coreTLS, coreErr := c.neighbour(c.Core.CAFile, c.Core.ClientCertFile, c.Core.ClientKeyFile)
 	bankTLS, bankErr := c.neighbour(c.Bank.CAFile, c.Bank.ClientCertFile, c.Bank.ClientKeyFile)
 	smsTLS, smsErr := c.neighbour(c.SMS.CAFile, "", "")
-	profile, profileErr := c.profile()
+	profile, profileErr := c.profile(log)
 	if err := errors.Join(
 		about("keys.pepper", pepperErr), about("core.key", keyErr), about("core.core_keys", coreKeysErr),
 		about("core", coreErr), about("bank", bankErr), about("sms", smsErr),
@@ -72,21 +71,14 @@ func (c Config) Program(log *slog.Logger) (program.Config, error) {
 // has two seconds.
 const streamsMax = 10_000
 
-// profile is what Load has found good.
-func (c Config) profile() (program.Profile, error) {
+// profile begins with what Load has found good.
+func (c Config) profile(log *slog.Logger) (*InForce, error) {
 	read, err := c.files.read(c.Bank.ProfileFile)
 	if err != nil {
 		return nil, err
 	}
-	p, err := parseProfile(c.Bank.ProfileFile, read.text)
-	return inForce(p.Terms(c.Bank.Code)), err
+	return openProfile(c.Bank.ProfileFile, read.text, c.Bank.Code, log)
 }
-
-// inForce are terms that don't change.
-type inForce bank.Terms
-
-// Terms returns them.
-func (t inForce) Terms() bank.Terms { return bank.Terms(t) }
 
 // neighbour is how TLS is spoken to somebody; nil when nothing is said about it.
 func (c Config) neighbour(caFile, certFile, keyFile string) (*tls.Config, error) {

@@ -28,6 +28,12 @@ type Profile struct {
 	Codes Codes `yaml:"codes"`
 	// SMS is how text messages are signed.
 	SMS Brand `yaml:"sms"`
+	// Notices are what the bank tells everybody beside the menu, such as that it will be closed; at most 20. Optional.
+	Notices []Notice `yaml:"notices"`
+	// Closures are when nothing new is begun: payments, services, requests, previews, balance inquiries and new codes answer
+	// 503 "maintenance" until the end of the window (Retry-After says so, or an hour when it is longer). What was begun goes
+	// on: a confirm, the code that is under way for it, the refunds so far and their withdrawal. At most 20. Optional.
+	Closures []Closure `yaml:"closures"`
 }
 
 // Text is what people read, in both languages: {ar: المدفوعات, en: Payments}.
@@ -60,6 +66,30 @@ type MenuEntry struct {
 type Service struct {
 	// Name is the bank's own name of the service, in lists and messages. Optional: the usual name.
 	Name Text `yaml:"name,flow"`
+	// Suspended is why the bank gives nothing back of this service just now. With it the service is switched off: its
+	// requests are listed all the same, not refundable (service_not_refundable), with these words; a preview is refused with
+	// them; one that a customer has before them can still be confirmed. Optional: the service is offered.
+	Suspended Text `yaml:"suspended,flow"`
+}
+
+// Notice is something that the bank tells everybody.
+type Notice struct {
+	// Text is what they read. Required.
+	Text Text `yaml:"text,flow"`
+	// From is when it is shown, with the offset of the clock that is meant: 2026-03-18T20:00:00+03:00. Required.
+	From time.Time `yaml:"from"`
+	// Until is when it is gone again. Required.
+	Until time.Time `yaml:"until"`
+}
+
+// Closure is a time in which the bank has closed the service.
+type Closure struct {
+	// Text is what those read who come. Optional: that it is closed for maintenance.
+	Text Text `yaml:"text,flow"`
+	// From is when it closes, with the offset of the clock that is meant: 2026-03-18T23:00:00+03:00. Required.
+	From time.Time `yaml:"from"`
+	// Until is when it opens again. Required.
+	Until time.Time `yaml:"until"`
 }
 
 // Promise is by when a customer has the money.
@@ -153,8 +183,7 @@ func (p Profile) Terms(bankCode string) bank.Terms {
 			Sender: p.SMS.Sender, Bank: p.SMS.BankName.name(), Channel: p.SMS.ChannelName.name(), WebOTPHost: p.SMS.WebOTPHost,
 		},
 		Menu:     bank.Menu{Name: p.Menu.Name.name()},
-		Services: map[string]bank.Text{},
-		Sectors:  map[string]bank.Text{},
+		Services: map[string]bank.Text{}, Sectors: map[string]bank.Text{}, Suspended: map[string]bank.Text{},
 	}
 	for _, day := range p.Promise.Week {
 		t.Calendar.Week[time.Weekday(day)] = true
@@ -170,6 +199,15 @@ func (p Profile) Terms(bankCode string) bank.Terms {
 	}
 	for code, s := range p.Services {
 		t.Services[code] = s.Name.name()
+		if s.Suspended != (Text{}) {
+			t.Suspended[code] = s.Suspended.name()
+		}
+	}
+	for _, n := range p.Notices {
+		t.Notices = append(t.Notices, bank.Window{Text: n.Text.name(), From: n.From, Until: n.Until})
+	}
+	for _, c := range p.Closures {
+		t.Closures = append(t.Closures, bank.Window{Text: c.Text.name(), From: c.From, Until: c.Until})
 	}
 	return t
 }

@@ -51,11 +51,13 @@ func (l *profileLoader) check() {
 	l.checkLimits()
 	l.checkCodes()
 	l.checkBrand()
+	l.checkWindows()
 }
 
 // What people can be expected to look through and to read.
 const (
 	entriesMax = 20
+	windowsMax = 20  // notices, and as many closures
 	textMax    = 200 // letters
 
 	holidaysMax = 400 // a year's worth of days, so that a promise is never counted for long
@@ -70,6 +72,8 @@ func (l *profileLoader) checkMenu() {
 	for i, e := range menu.Entries {
 		key := entryOf("menu.entries", i)
 		switch {
+		case l.failed[key]: // it isn't even an entry
+			continue
 		case !entryID.MatchString(e.ID):
 			l.bad(key+".id", "must be up to 40 small letters, digits and '-', with a letter in front")
 		case ids[e.ID]:
@@ -106,6 +110,7 @@ func (l *profileLoader) checkLabels() {
 			continue
 		}
 		l.checkOptional(key+".name", l.profile.Services[code].Name)
+		l.checkOptional(key+".suspended", l.profile.Services[code].Suspended)
 	}
 }
 
@@ -135,7 +140,7 @@ func (l *profileLoader) checkLimits() {
 	within(l, "limits.confirm_code_above", limits.ConfirmCodeAbove, 0, amountMax)
 	within(l, "limits.online_limit", limits.OnlineLimit, 1, amountMax)
 	within(l, "limits.counter_limit", limits.CounterLimit, 1, amountMax)
-	if limits.ApproveAbove < 1 || limits.ApproveAbove > limits.CounterLimit {
+	if !l.failed["limits.counter_limit"] && (limits.ApproveAbove < 1 || limits.ApproveAbove > limits.CounterLimit) {
 		l.bad("limits.approve_above", "must be from 0.01 to counter_limit")
 	}
 }
@@ -171,6 +176,39 @@ func (l *profileLoader) checkBrand() {
 	l.checkOptional("sms.channel_name", brand.ChannelName)
 	if brand.WebOTPHost != "" && !authority.MatchString(brand.WebOTPHost) {
 		l.bad("sms.webotp_host", "must be a host")
+	}
+}
+
+func (l *profileLoader) checkWindows() {
+	for i, n := range l.profile.Notices {
+		if key := entryOf("notices", i); !l.failed[key] {
+			l.checkText(key+".text", n.Text)
+			l.checkWindow(key, n.From, n.Until)
+		}
+	}
+	for i, c := range l.profile.Closures {
+		if key := entryOf("closures", i); !l.failed[key] {
+			l.checkOptional(key+".text", c.Text)
+			l.checkWindow(key, c.From, c.Until)
+		}
+	}
+	if len(l.profile.Notices) > windowsMax {
+		l.bad("notices", "must be no more than %d", windowsMax)
+	}
+	if len(l.profile.Closures) > windowsMax {
+		l.bad("closures", "must be no more than %d", windowsMax)
+	}
+}
+
+func (l *profileLoader) checkWindow(key string, from, until time.Time) {
+	switch {
+	case l.failed[key+".from"], l.failed[key+".until"]:
+	case from.IsZero():
+		l.bad(key+".from", "it is required")
+	case until.IsZero():
+		l.bad(key+".until", "it is required")
+	case !until.After(from):
+		l.bad(key+".until", "must be later than from")
 	}
 }
 

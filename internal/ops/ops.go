@@ -33,13 +33,14 @@ type Config struct {
 	Identity Identity
 	Store    Counter
 	Breakers func() map[string]string               // state by kind of call
+	Degraded map[string]func() bool                 // what isn't well though the gateway is ready, by reason
 	Routes   func() map[string]bool                 // of SMS, by name: whether the last message was taken
 	Checks   map[string]func(context.Context) error // what must hold for the gateway to be ready, by name
 	Stopping func() bool                            // whether it is being stopped, so that nobody new should come
 	Metrics  http.Handler                           // answers a scrape
 }
 
-// The reasons of /readyz, beside the names of the checks. Programs go by them.
+// The reasons of /readyz, beside the names of the checks and of what degrades. Programs go by them.
 const (
 	reasonStopping    = "stopping"
 	reasonClockSkew   = "clock_skew"
@@ -64,8 +65,9 @@ func New(c Config) http.Handler {
 	return mux
 }
 
-// ready answers 503 with the names of what doesn't hold. While the core is cut off, the gateway is degraded but ready:
-// refunds are taken all the same, and wait. If all gateways left the load balancer then, nobody could ask for one.
+// ready answers 503 with the names of what doesn't hold. While the core is cut off, or the file of the bank's profile is
+// wrong, the gateway is degraded but ready: refunds are taken all the same, and wait, or go by the profile before. If all
+// gateways left the load balancer then, nobody could ask for one.
 func (c Config) ready(w http.ResponseWriter, r *http.Request) {
 	if c.Stopping() {
 		write(w, http.StatusServiceUnavailable, readiness{"not ready", []string{reasonStopping}})
@@ -75,24 +77,27 @@ func (c Config) ready(w http.ResponseWriter, r *http.Request) {
 	if len(answer.Reasons) > 0 {
 		status, answer.Status = http.StatusServiceUnavailable, "not ready"
 	}
-	if c.cutOff() {
+	if degraded := c.degraded(); len(degraded) > 0 {
 		if status == http.StatusOK {
 			answer.Status = "degraded"
 		}
-		answer.Reasons = append(answer.Reasons, reasonCoreBreaker)
+		answer.Reasons = append(answer.Reasons, degraded...)
 		slices.Sort(answer.Reasons)
 	}
 	write(w, status, answer)
 }
 
-// Holds is what /readyz goes by, one by one: whether each check, the clocks and the breakers hold. A database whose
-// clock differs answers, so there it is the clocks that don't hold and nothing else.
+// Holds is what /readyz goes by, one by one: whether each check, the clocks and the breakers hold, and whatever else may
+// degrade it. A database whose clock differs answers, so there it is the clocks that don't hold and nothing else.
 func (c Config) Holds(ctx context.Context) map[string]bool {
-	holds := map[string]bool{reasonClockSkew: true, reasonCoreBreaker: !c.cutOff()}
+	holds := map[string]bool{reasonClockSkew: true, reasonCoreBreaker: true}
 	for name := range c.Checks {
 		holds[name] = true
 	}
-	for _, reason := range c.failing(ctx) {
+	for reason := range c.Degraded {
+		holds[reason] = true
+	}
+	for _, reason := range append(c.failing(ctx), c.degraded()...) {
 		holds[reason] = false
 	}
 	return holds
@@ -101,6 +106,19 @@ func (c Config) Holds(ctx context.Context) map[string]bool {
 type readiness struct {
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons"`
+}
+
+// degraded are the reasons why not all is well, though the gateway is ready.
+func (c Config) degraded() (reasons []string) {
+	if c.cutOff() {
+		reasons = append(reasons, reasonCoreBreaker)
+	}
+	for reason, is := range c.Degraded {
+		if is() {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
 }
 
 // cutOff reports whether any kind of call to the core is cut off. A half-open breaker lets a probe or two through and

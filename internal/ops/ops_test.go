@@ -159,8 +159,9 @@ func TestHolds(t *testing.T) {
 	c := quiet(ops.Config{
 		Checks:   map[string]func(context.Context) error{"redis": fails, "database": skewed},
 		Breakers: func() map[string]string { return map[string]string{"submit": "open"} },
+		Degraded: map[string]func() bool{"profile": no, "log": yes},
 	})
-	want := map[string]bool{"database": true, "redis": false, "clock_skew": false, "core_breaker": false}
+	want := map[string]bool{"database": true, "redis": false, "clock_skew": false, "core_breaker": false, "profile": true, "log": false}
 	if got := c.Holds(t.Context()); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -169,6 +170,32 @@ func TestHolds(t *testing.T) {
 		if !ok {
 			t.Errorf("%s doesn't hold", reason)
 		}
+	}
+}
+
+func yes() bool { return true }
+func no() bool  { return false }
+
+// TestDegraded: what isn't well is said, and takes no gateway out of service.
+func TestDegraded(t *testing.T) {
+	for name, c := range map[string]struct {
+		profile  func() bool
+		database check
+		status   int
+		want     map[string]any
+	}{
+		"all is well":     {no, holds, 200, map[string]any{"status": "ready", "reasons": []any{}}},
+		"degraded":        {yes, holds, 200, map[string]any{"status": "degraded", "reasons": []any{"profile"}}},
+		"and no database": {yes, fails, 503, map[string]any{"status": "not ready", "reasons": []any{"database", "profile"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, body := ask(t, ops.Config{
+				Checks: map[string]check{"database": c.database}, Degraded: map[string]func() bool{"profile": c.profile},
+			}, "/readyz")
+			if status != c.status || !reflect.DeepEqual(body, c.want) {
+				t.Errorf("%d %v, want %d %v", status, body, c.status, c.want)
+			}
+		})
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *Config) observe() {
 func (c *Config) watch(core *refundcore.Client, store Store, redis redisstore.Client) {
 	c.Telemetry.WatchGuards(func() []telemetry.Guard { return guards(core) })
 	c.Telemetry.WatchRefunds(func(ctx context.Context) (telemetry.Book, error) { return book(ctx, store) })
+	c.Telemetry.WatchProfile(func() string { version, _ := c.Profile.State(); return version })
 	c.Telemetry.WatchPools(func() map[string]telemetry.Pool {
 		pools := map[string]telemetry.Pool{"redis": redisPool(redis)}
 		for name, read := range c.Pools {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,9 +42,16 @@ type Store interface {
 	Check(ctx context.Context) error
 }
 
-// Profile is what the bank sets. Its terms may change at any time; any number of goroutines ask for those in force.
+// Profile is what the bank sets, and may change while the gateway serves. It is safe for concurrent use.
 type Profile interface {
+	// Terms are those in force.
 	Terms() bank.Terms
+	// Watch takes over what is changed, until ctx is done.
+	Watch(ctx context.Context)
+	// Reload takes over what is changed at once.
+	Reload(ctx context.Context)
+	// State names the version that is in force, and says whether there is a newer one that can't be gone by.
+	State() (version string, refused bool)
 }
 
 // Config is what one gateway is made of, its stores aside. Who observes the calls to the neighbours is set by New.
@@ -83,13 +91,14 @@ type Gateway struct {
 	codes      *otp.Service
 	watcher    *bank.Watcher
 	dispatcher *dispatch.Dispatcher
+	profile    Profile
 	draining   atomic.Bool
 	closers    []func()
 }
 
 // New assembles a gateway over its stores. sealer seals what goes to Redis. It connects to nobody yet.
 func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_ *Gateway, err error) {
-	g := &Gateway{}
+	g := &Gateway{profile: c.Profile}
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -154,6 +163,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	listener := ops.Config{
 		Identity: door, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
 		Breakers: func() map[string]string { return breakers(core) },
+		Degraded: map[string]func() bool{"profile": func() bool { _, refused := c.Profile.State(); return refused }},
 		Routes:   func() map[string]bool { return map[string]bool{"http": route.Healthy()} },
 		Checks: map[string]func(context.Context) error{
 			"database": store.Check,
@@ -183,8 +193,17 @@ func (g *Gateway) Reopen(ctx context.Context, customer string) error {
 	return g.codes.Reopen(ctx, customer)
 }
 
-// Run carries refunds until ctx is done, and returns at most 15 s later, when the attempts under way are recorded.
-func (g *Gateway) Run(ctx context.Context) { g.dispatcher.Run(ctx) }
+// Run carries refunds and keeps to the bank's profile until ctx is done, and returns at most 15 s later, when the attempts
+// under way are recorded.
+func (g *Gateway) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	watching.Go(func() { g.profile.Watch(ctx) })
+	g.dispatcher.Run(ctx)
+	watching.Wait()
+}
+
+// Reload looks at once whether the bank's profile has changed.
+func (g *Gateway) Reload(ctx context.Context) { g.profile.Reload(ctx) }
 
 // Drain makes the gateway say that it is not ready any more. It serves and runs on.
 func (g *Gateway) Drain() { g.draining.Store(true) }

@@ -181,6 +181,8 @@ func TestScrape(t *testing.T) {
 		`istirdad_refunds{state="in_doubt"}`:                                                                      "0",
 		`istirdad_refunds_oldest_unfinished_seconds`:                                                              "0",
 		`istirdad_refunds_read_up`:                                                                                "1",
+		`istirdad_profile_info{sha256="fixed"}`:                                                                   "1",
+		`istirdad_ready{reason="profile"}`:                                                                        "1",
 		`istirdad_dispatch_claims_total{state="sending"}`:                                                         "1",
 		`istirdad_dispatch_attempts_total{result="credited",state="refunded"}`:                                    "1",
 		`istirdad_pool_connections{pool="claims",state="acquired"}`:                                               "1",

@@ -137,7 +137,10 @@ func (l *logbook) String() string {
 // fixed is a profile that nobody changes.
 type fixed bank.Terms
 
-func (f fixed) Terms() bank.Terms { return bank.Terms(f) }
+func (f fixed) Terms() bank.Terms       { return bank.Terms(f) }
+func (fixed) Watch(ctx context.Context) { <-ctx.Done() }
+func (fixed) Reload(context.Context)    {}
+func (fixed) State() (string, bool)     { return "fixed", false }
 
 func newRig(t testing.TB, how ...banktest.Option) *rig {
 	t.Helper()

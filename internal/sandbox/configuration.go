@@ -45,6 +45,7 @@ func configuration(o Options, at URLs, s secrets) config.Config {
 		c.Core.CallbackAuthority = callback.Host // as the core signs it, whatever a proxy makes of it
 	}
 	c.Bank.URL, c.Bank.Issuer, c.Bank.Code = at.Bank, at.Bank, sandboxseed.BankCode
+	c.Bank.ProfileFile = o.Profile
 	c.SMS.URL = at.Control + "/phone/messages"
 	return c
 }
@@ -62,17 +63,19 @@ func profile() config.Profile {
 	return p
 }
 
-// writeConfiguration writes a configuration, and beside it the profile that it names: beside gateway.yaml it is
+// writeConfiguration writes a configuration. When it names no profile, one is written beside it: beside gateway.yaml it is
 // gateway.profile.yaml.
 func writeConfiguration(c config.Config, path string) error {
-	c.Bank.ProfileFile = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ".profile.yaml"
-	if err := profile().Write(filepath.Join(filepath.Dir(path), c.Bank.ProfileFile)); err != nil {
-		return err
+	if c.Bank.ProfileFile == "" {
+		c.Bank.ProfileFile = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ".profile.yaml"
+		if err := profile().Write(filepath.Join(filepath.Dir(path), c.Bank.ProfileFile)); err != nil {
+			return err
+		}
 	}
 	return c.Write(path)
 }
 
-// keepProfile is the file of the sandbox's own gateway. It is written the first time, and may be edited from then on.
+// keepProfile is the file of the sandbox's own gateway, unless one was given. It is written the first time, and may be edited from then on.
 func keepProfile(dir string) (path string, err error) {
 	path = filepath.Join(dir, "profile.yaml")
 	_, err = kept(path, func() ([]byte, error) { return []byte(profile().String()), nil })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
@@ -27,6 +28,10 @@ type Options struct {
 	GatewayOff  bool
 	Callback    string // with GatewayOff: where the core's callbacks go; empty: none are sent
 	WriteConfig string // with GatewayOff: the file that gets a configuration for such a gateway
+
+	// Profile is the file of the bank's profile, which may change while it is gone by; empty: one of the sandbox's own, with
+	// neither holidays nor a cut-off and with the usual limits. With GatewayOff the configuration that is written names it.
+	Profile string
 
 	Dir    string // keeps everything; empty: a temporary folder that Close removes
 	Seed   uint64 // of all that is random in the stand-ins
@@ -59,7 +64,15 @@ func (o Options) check() (Options, error) {
 		return o, errors.New("callbacks go to the sandbox's own gateway unless that is off")
 	case !o.GatewayOff && o.WriteConfig != "":
 		return o, errors.New("a configuration is written for a gateway of your own: the sandbox's must be off")
-	case o.Callback == "":
+	}
+	if o.Profile != "" { // wherever a configuration that names it is
+		path, err := filepath.Abs(o.Profile)
+		if err != nil {
+			return o, err
+		}
+		o.Profile = path
+	}
+	if o.Callback == "" {
 		return o, nil
 	}
 	u, err := url.Parse(o.Callback)

@@ -208,8 +208,10 @@ func (w *World) moveIn(ctx context.Context, o Options) error {
 		return err
 	}
 	c := configuration(o, w.URLs(), keys)
-	if c.Bank.ProfileFile, err = keepProfile(o.Dir); err != nil {
-		return fmt.Errorf("profile: %w", err)
+	if c.Bank.ProfileFile == "" {
+		if c.Bank.ProfileFile, err = keepProfile(o.Dir); err != nil {
+			return fmt.Errorf("profile: %w", err)
+		}
 	}
 	sealer, err := c.Sealer()
 	if err != nil {

@@ -240,12 +240,42 @@ func TestPromiseSkipsHolidays(t *testing.T) {
 	}
 }
 
+// TestPromiseByTheBanksWeek: a bank may work on other days than most do.
+func TestPromiseByTheBanksWeek(t *testing.T) {
+	week := func(days ...time.Weekday) map[time.Weekday]bool {
+		set := map[time.Weekday]bool{}
+		for _, day := range days {
+			set[day] = true
+		}
+		return set
+	}
+	usual := week(time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday)
+	withSaturday := week(time.Saturday, time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday)
+	for _, c := range []struct {
+		bank       saudi.Calendar
+		from, want string // at nine
+	}{
+		{saudi.Calendar{Week: usual}, "2026-03-05", "2026-03-10"},
+		{saudi.Calendar{Week: usual, CutOff: 9 * time.Hour}, "2026-03-07", "2026-03-11"},
+		{saudi.Calendar{Week: withSaturday}, "2026-03-05", "2026-03-09"},
+		{saudi.Calendar{Week: withSaturday, Holidays: map[saudi.Date]bool{date(t, "2026-03-07"): true}}, "2026-03-05", "2026-03-10"},
+		{saudi.Calendar{Week: week(time.Friday)}, "2026-03-05", "2026-03-20"},
+	} {
+		if got := c.bank.Promise(date(t, c.from).At(9, 0), 3).String(); got != c.want {
+			t.Errorf("%v: three working days from %s are %s, want %s", c.bank, c.from, got, c.want)
+		}
+	}
+}
+
 // However the calendar is made, a promise is a working day with exactly n of
 // them after the day that is counted from.
 func TestPromiseCountsWorkingDays(t *testing.T) {
 	start := date(t, "2026-01-01")
 	rapid.Check(t, func(t *rapid.T) {
-		bank := saudi.Calendar{Holidays: map[saudi.Date]bool{}}
+		bank := saudi.Calendar{Week: map[time.Weekday]bool{}, Holidays: map[saudi.Date]bool{}}
+		for _, day := range rapid.SliceOfN(rapid.IntRange(0, 6), 0, 7).Draw(t, "week") {
+			bank.Week[time.Weekday(day)] = true
+		}
 		for _, offset := range rapid.SliceOfN(rapid.IntRange(0, 60), 0, 20).Draw(t, "holidays") {
 			bank.Holidays[start.AddDays(offset)] = true
 		}

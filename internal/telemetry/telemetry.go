@@ -41,6 +41,7 @@ type Telemetry struct {
 	dispatch *Dispatch
 
 	guards    *guards
+	profile   *profile
 	pools     *pools
 	refunds   *refunds
 	readiness *readiness
@@ -59,11 +60,11 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry(), release: func() {}}
 	t.requests, t.calls, t.dispatch = newRequests(), newCalls(), newDispatch()
-	t.guards, t.pools, t.refunds, t.readiness = newGuards(), newPools(), newRefunds(), newReadiness()
+	t.guards, t.profile, t.pools, t.refunds, t.readiness = newGuards(), newProfile(), newPools(), newRefunds(), newReadiness()
 	exports := newExports()
 	err := t.register(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(c), t.requests, t.calls, t.dispatch, t.guards, t.pools, t.refunds, t.readiness, exports,
+		buildInfo(c), t.requests, t.calls, t.dispatch, t.guards, t.profile, t.pools, t.refunds, t.readiness, exports,
 	)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,30 @@ func (g *guards) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// WatchProfile reads at every scrape which version of the bank's profile is in force. read must not wait for anything.
+func (t *Telemetry) WatchProfile(read func() string) { t.profile.set(read) }
+
+func newProfile() *profile {
+	return &profile{
+		info: prometheus.NewDesc("istirdad_profile_info", "The bank's profile that is in force, by its file's SHA-256; always 1.", []string{"sha256"}, nil),
+	}
+}
+
+type profile struct {
+	watch[func() string]
+	info *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (p *profile) Describe(ch chan<- *prometheus.Desc) { ch <- p.info }
+
+// Collect implements prometheus.Collector.
+func (p *profile) Collect(ch chan<- prometheus.Metric) {
+	if read := p.read.Load(); read != nil {
+		ch <- prometheus.MustNewConstMetric(p.info, prometheus.GaugeValue, 1, (*read)())
+	}
+}
+
 // Pool is how a pool of connections stands.
 type Pool struct {
 	Acquired int           // in somebody's hands

@@ -248,6 +248,7 @@ const (
 	ProblemCodeInternal              ProblemCode = "internal"
 	ProblemCodeLimitExceeded         ProblemCode = "limit_exceeded"
 	ProblemCodeLocked                ProblemCode = "locked"
+	ProblemCodeMaintenance           ProblemCode = "maintenance"
 	ProblemCodeMalformedRequest      ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed      ProblemCode = "method_not_allowed"
 	ProblemCodeMobileMissing         ProblemCode = "mobile_missing"
@@ -311,6 +312,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeLimitExceeded:
 		return true
 	case ProblemCodeLocked:
+		return true
+	case ProblemCodeMaintenance:
 		return true
 	case ProblemCodeMalformedRequest:
 		return true
@@ -658,6 +661,9 @@ type Menu struct {
 
 	// Name What the bank calls the menu.
 	Name Text `json:"name"`
+
+	// Notices What the bank tells everybody just now.
+	Notices []Notice `json:"notices"`
 }
 
 // MenuEntry defines model for MenuEntry.
@@ -688,6 +694,20 @@ type Money struct {
 //
 // Examples: SAR
 type MoneyCurrency string
+
+// Notice defines model for Notice.
+type Notice struct {
+	// From RFC 3339, UTC, six decimals.
+	//
+	// Examples: 2026-03-05T06:10:00.000000Z
+	From time.Time `json:"from"`
+	Text Text      `json:"text"`
+
+	// Until RFC 3339, UTC, six decimals.
+	//
+	// Examples: 2026-03-05T06:10:00.000000Z
+	Until time.Time `json:"until"`
+}
 
 // Outlook defines model for Outlook.
 type Outlook struct {
@@ -1432,7 +1452,7 @@ type ClientInterface interface {
 
 	// CreateChallengeWithBody Send a one-time code
 	//
-	// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+	// Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.
 	//
 	// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
 	//
@@ -1445,7 +1465,7 @@ type ClientInterface interface {
 
 	// CreateChallenge Send a one-time code
 	//
-	// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+	// Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.
 	//
 	// With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
 	//
@@ -1498,7 +1518,7 @@ type ClientInterface interface {
 
 	// ListPayments The payments menu
 	//
-	// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.
+	// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on. With it comes what the bank tells everybody just now, such as that it will be closed.
 	//
 	// Corresponds with GET /v1/payments (the `ListPayments` operationId).
 	ListPayments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1762,7 +1782,7 @@ func (c *Client) InquireBalance(ctx context.Context, body InquireBalanceJSONRequ
 
 // CreateChallengeWithBody Send a one-time code
 //
-// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+// Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.
 //
 // With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
 //
@@ -1785,7 +1805,7 @@ func (c *Client) CreateChallengeWithBody(ctx context.Context, contentType string
 
 // CreateChallenge Send a one-time code
 //
-// Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+// Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.
 //
 // With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
 //
@@ -1888,7 +1908,7 @@ func (c *Client) VerifyChallenge(ctx context.Context, challengeID string, body V
 
 // ListPayments The payments menu
 //
-// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.
+// What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on. With it comes what the bank tells everybody just now, such as that it will be closed.
 //
 // Corresponds with GET /v1/payments (the `ListPayments` operationId).
 func (c *Client) ListPayments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {

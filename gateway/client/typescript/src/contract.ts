@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Send a one-time code
-         * @description Sends six digits by SMS to the mobile that the bank has of the customer; no other can be named.
+         * @description Sends a code by SMS, of as many digits as the bank likes, to the mobile that the bank has of the customer; no other can be named.
          *
          *     With purpose `profile` the code opens the session: enter it at `verify`. With purpose `refund` it is the customer's word on one preview, and goes into its `confirm`; the SMS then names amount, service and account. It is asked for only where the preview says `confirm_requires: code`.
          *
@@ -163,7 +163,7 @@ export interface paths {
         };
         /**
          * The payments menu
-         * @description What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on.
+         * @description What the menu of payments holds, under the names that this bank uses. `e-payments` is the one that leads on. With it comes what the bank tells everybody just now, such as that it will be closed.
          */
         get: operations["list-payments"];
         put?: never;
@@ -548,6 +548,8 @@ export interface components {
             items: components["schemas"]["MenuEntry"][];
             /** @description What the bank calls the menu. */
             name: components["schemas"]["Text"];
+            /** @description What the bank tells everybody just now. */
+            notices: components["schemas"]["Notice"][];
         };
         MenuEntry: {
             /**
@@ -570,6 +572,21 @@ export interface components {
              * @enum {string}
              */
             currency: "SAR";
+        };
+        Notice: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, six decimals.
+             * @example 2026-03-05T06:10:00.000000Z
+             */
+            from: string;
+            text: components["schemas"]["Text"];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, six decimals.
+             * @example 2026-03-05T06:10:00.000000Z
+             */
+            until: string;
         };
         Outlook: {
             /** @description Generic, without a request's variant. */
@@ -669,7 +686,7 @@ export interface components {
              * @example step_up_required
              * @enum {string}
              */
-            code: "account_mismatch" | "account_not_owned" | "challenge_gone" | "code_used" | "code_wrong" | "core_unavailable" | "forbidden" | "iban_invalid" | "id_invalid" | "id_mismatch" | "idempotency_in_progress" | "idempotency_key_missing" | "idempotency_key_reused" | "internal" | "limit_exceeded" | "locked" | "malformed_request" | "method_not_allowed" | "mobile_missing" | "mobile_recent" | "not_found" | "preview_expired" | "rate_limited" | "resend_too_soon" | "sms_unavailable" | "step_up_required" | "too_late" | "try_again" | "unauthenticated" | "account_closed" | "account_frozen" | "already_refunded" | "amount_changed" | "fee_consumed" | "other_bank" | "payer_mismatch" | "refund_exists" | "service_not_refundable";
+            code: "account_mismatch" | "account_not_owned" | "challenge_gone" | "code_used" | "code_wrong" | "core_unavailable" | "forbidden" | "iban_invalid" | "id_invalid" | "id_mismatch" | "idempotency_in_progress" | "idempotency_key_missing" | "idempotency_key_reused" | "internal" | "limit_exceeded" | "locked" | "maintenance" | "malformed_request" | "method_not_allowed" | "mobile_missing" | "mobile_recent" | "not_found" | "preview_expired" | "rate_limited" | "resend_too_soon" | "sms_unavailable" | "step_up_required" | "too_late" | "try_again" | "unauthenticated" | "account_closed" | "account_frozen" | "already_refunded" | "amount_changed" | "fee_consumed" | "other_bank" | "payer_mismatch" | "refund_exists" | "service_not_refundable";
             /** @description What to do, in the language asked for. Never what was typed. */
             detail: string;
             /** @description With malformed_request: where. */
@@ -1113,7 +1130,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `sms_unavailable`: The code could not be sent; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
@@ -1586,7 +1604,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `sms_unavailable`: The code could not be sent; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `sms_unavailable`: The code could not be sent; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
             503: {
@@ -1961,7 +1980,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            /**
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2048,7 +2070,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
             503: {
@@ -2145,7 +2168,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
             503: {
@@ -2472,7 +2496,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
             503: {

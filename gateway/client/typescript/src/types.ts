@@ -19,6 +19,8 @@ export type Challenge = Schemas["Challenge"];
 export type Proof = Schemas["Verified"];
 /** The bank's menu of payments, in its own words and order. */
 export type Menu = Schemas["Menu"];
+/** Something that the bank tells everybody for a while. */
+export type Notice = Schemas["Notice"];
 /** An entry of the payments menu. */
 export type Payment = Schemas["MenuEntry"];
 /** A service that the customer has requests of. */
