@@ -153,8 +153,8 @@ func build(dir string, commands ...string) error {
 }
 
 // BuildNext builds the gateway as of a release to come, under that name beside today's: the same program with one more
-// migration, which a rolling deploy has to live with.
-func BuildNext(t testing.TB, name, migration string) {
+// migration, which a rolling deploy has to live with. It returns that one's version.
+func BuildNext(t testing.TB, name, migration string) (version int) {
 	t.Helper()
 	dir := t.TempDir()
 	top, err := filepath.Abs("../..")
@@ -165,7 +165,8 @@ func BuildNext(t testing.TB, name, migration string) {
 	if err != nil || len(known) == 0 {
 		t.Fatalf("no migrations: %v", err)
 	}
-	next := filepath.Join(top, fmt.Sprintf("gateway/postgres/migrations/%05d_next.sql", len(known)+1))
+	version = len(known) + 1
+	next := filepath.Join(top, fmt.Sprintf("gateway/postgres/migrations/%05d_next.sql", version))
 	written, overlay := filepath.Join(dir, "next.sql"), filepath.Join(dir, "overlay.json")
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {next: written}})
 	if err != nil {
@@ -182,4 +183,5 @@ func BuildNext(t testing.TB, name, migration string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return version
 }
