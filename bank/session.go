@@ -25,8 +25,8 @@ type Identity interface {
 // Doorkeeper is an Identity that lets nobody in whose session was ended. It looks each time: a token that was verified a
 // moment ago, here or at another gateway, is worth nothing from the moment in which its session's end is recorded.
 //
-// A request that was let in before is carried to its end, seconds later at most. Whatever it leaves behind for the
-// session, a proof, a preview or a code, can't be used any more.
+// A request that was let in before is carried to its end, seconds later at most; one that goes on for longer, a stream,
+// comes by here again. Whatever they leave behind for the session, a proof, a preview or a code, can't be used any more.
 type Doorkeeper struct {
 	Identity Identity
 	Endings  Endings
