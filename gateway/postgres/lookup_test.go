@@ -73,7 +73,7 @@ func TestLookupsAreSealed(t *testing.T) {
 	s, db := newStore(t)
 	l := lookup(t, s)
 	owner := shell(t, db.Owner)
-	row := column(t, owner, `SELECT lookups::text || convert_from(decode(encode(identity_check, 'escape'), 'escape'), 'LATIN1') FROM lookups`)[0]
+	row := column(t, owner, `SELECT lookups::text || encode(identity_check, 'escape') FROM lookups`)[0]
 	for _, secret := range []string{l.Number.Number(), "canary", "63616e617279"} {
 		if strings.Contains(row, secret) {
 			t.Errorf("the row shows %q: %q", secret, row)
