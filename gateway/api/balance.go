@@ -17,16 +17,16 @@ type balanceInput struct {
 
 // Balance is what is left unused under a number.
 type Balance struct {
-	ID      Party    `json:"id"`
+	ID      Party    `json:"id" doc:"The number that was asked about."`
 	Buckets []Bucket `json:"buckets" nullable:"false" minItems:"6" maxItems:"6" doc:"All six, in this order, zeros too."`
 	Total   Money    `json:"total" doc:"The sum of the buckets."`
 }
 
 // Bucket is one of the sums that a balance is divided into.
 type Bucket struct {
-	Bucket string `json:"bucket" enum:"passports,sponsorees,vehicles,driving_license,labour,civil"`
-	Name   Text   `json:"name"`
-	Amount Money  `json:"amount"`
+	Bucket string `json:"bucket" enum:"passports,sponsorees,vehicles,driving_license,labour,civil" doc:"The ministry's own word."`
+	Name   Text   `json:"name" doc:"What the customer reads."`
+	Amount Money  `json:"amount" doc:"That is left unused in it."`
 }
 
 func balanceOf(party saudi.Party, b bank.Balance) Balance {

@@ -138,7 +138,7 @@ func (k *doorkeeper) Verify(_ context.Context, bearer string) (bank.Caller, erro
 	if strings.HasPrefix(bearer, "t") {
 		scope = bank.ScopeTeller
 	}
-	return bank.Caller{Subject: bearer, Session: "s1", Client: "web", Scopes: []bank.Scope{scope}, Expires: k.expires}, k.err
+	return bank.Caller{Subject: bearer, Session: "s1", Client: "web", Employee: "E100", Branch: "101", Scopes: []bank.Scope{scope}, Expires: k.expires}, k.err
 }
 
 func (k *doorkeeper) refuse(err error) {

@@ -266,7 +266,7 @@ func TestOneForMany(t *testing.T) {
 
 // TestEventsOfARefund: a preview is followed until the refund that it becomes has its money, and the loop ends by itself.
 func TestEventsOfARefund(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -297,7 +297,7 @@ func TestEventsOfARefund(t *testing.T) {
 
 // TestReceipt: there is a page to print once there is a refund.
 func TestReceipt(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	ctx := t.Context()
@@ -319,7 +319,7 @@ func TestReceipt(t *testing.T) {
 
 // TestBalanceInquiry: six buckets and their sum, under the customer's own number.
 func TestBalanceInquiry(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	if _, err := c.BalanceInquiry(t.Context(), person.IDNumber()); !errors.Is(err, client.ErrStepUpRequired) {
 		t.Errorf("without a proof: %v", err)
@@ -336,6 +336,9 @@ func TestBalanceInquiry(t *testing.T) {
 	if sum != balance.Total || sum == 0 {
 		t.Errorf("the total is %v, the sum %v", balance.Total, sum)
 	}
+	if others, err := c.BalanceInquiry(t.Context(), "٣٩٠٠٠٠٠٠٠١"); err != nil || others.ID.Kind != "border" || others.Total != 0 {
+		t.Errorf("under a number that p03 paid nothing for: %+v, %v", others, err)
+	}
 	if _, err := c.BalanceInquiry(t.Context(), "1"); !errors.Is(err, client.ErrIDInvalid) {
 		t.Errorf("of no number: %v", err)
 	}
@@ -343,7 +346,7 @@ func TestBalanceInquiry(t *testing.T) {
 
 // TestEndSession: after it the token is nobody's.
 func TestEndSession(t *testing.T) {
-	w := banktest.Start(t)
+	w := apitest.Start(t)
 	c, person := signIn(t, w, "p03")
 	prove(t, c, person)
 	if err := c.EndSession(t.Context()); err != nil {

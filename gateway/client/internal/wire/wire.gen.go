@@ -523,7 +523,9 @@ type Attended struct {
 type Balance struct {
 	// Buckets All six, in this order, zeros too.
 	Buckets []Bucket `json:"buckets"`
-	ID      Party    `json:"id"`
+
+	// ID The number that was asked about.
+	ID Party `json:"id"`
 
 	// Total The sum of the buckets.
 	Total Money `json:"total"`
@@ -539,12 +541,17 @@ type BalanceInputBody struct {
 
 // Bucket defines model for Bucket.
 type Bucket struct {
-	Amount Money        `json:"amount"`
+	// Amount That is left unused in it.
+	Amount Money `json:"amount"`
+
+	// Bucket The ministry's own word.
 	Bucket BucketBucket `json:"bucket"`
-	Name   Text         `json:"name"`
+
+	// Name What the customer reads.
+	Name Text `json:"name"`
 }
 
-// BucketBucket defines model for Bucket.Bucket.
+// BucketBucket The ministry's own word.
 type BucketBucket string
 
 // Challenge defines model for Challenge.

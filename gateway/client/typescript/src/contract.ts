@@ -436,6 +436,7 @@ export interface components {
         Balance: {
             /** @description All six, in this order, zeros too. */
             buckets: components["schemas"]["Bucket"][];
+            /** @description The number that was asked about. */
             id: components["schemas"]["Party"];
             /** @description The sum of the buckets. */
             total: components["schemas"]["Money"];
@@ -448,9 +449,14 @@ export interface components {
             id_number: string;
         };
         Bucket: {
+            /** @description That is left unused in it. */
             amount: components["schemas"]["Money"];
-            /** @enum {string} */
+            /**
+             * @description The ministry's own word.
+             * @enum {string}
+             */
             bucket: "passports" | "sponsorees" | "vehicles" | "driving_license" | "labour" | "civil";
+            /** @description What the customer reads. */
             name: components["schemas"]["Text"];
         };
         Challenge: {

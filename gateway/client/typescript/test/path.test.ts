@@ -100,6 +100,13 @@ test("a balance is six buckets and their sum", async () => {
   assert.equal(balance.buckets.reduce((sum, b) => sum + halalas(b.amount), 0n), halalas(balance.total));
 });
 
+test("under another's number there is what one paid for it", async () => {
+  const { client, code } = await world.signIn("p13");
+  await prove(client, code);
+  const { id, total } = await client.balanceInquiry("٢٩٠٠٠٠٠٠٩٨");
+  assert.deepEqual([id.kind, total.amount], ["iqama", "6000.00"]);
+});
+
 test("after the end of a session its token is nobody's", async () => {
   const { client } = await world.signIn("p07");
   await client.endSession();
