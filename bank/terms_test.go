@@ -42,6 +42,10 @@ var pathSteps = []step{
 		_, _, err := w.Preview(w.t.Context(), caller, w.asked("rq-1"))
 		return err
 	}, false},
+	{"balance", func(w *world, _ *standing) error {
+		_, _, err := w.Balance(w.t.Context(), caller, "1900000017")
+		return err
+	}, false},
 	{"code for the profile", func(w *world, _ *standing) error {
 		_, err := w.Challenge(w.t.Context(), caller, otp.Profile, "")
 		return err

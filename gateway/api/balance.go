@@ -54,7 +54,7 @@ func (s *server) balances() {
 			"own number that is everything, under another only what the customer paid for it. A number that is nobody's and one "+
 			"without a balance are answered alike, by zeros.\n\n"+
 			"A caller has 30 inquiries in any hour; what is no number doesn't count.").
-		refuses("step_up_required id_invalid not_found rate_limited core_unavailable").
+		refuses("maintenance step_up_required id_invalid not_found rate_limited core_unavailable").
 		shows(
 			example{name: "own", summary: "The customer's own number", as: "p03", body: `{"id_number":"2900000015"}`, answer: sampleBalance(sampleProfile.ID, sampleAmount)},
 			example{

@@ -166,6 +166,7 @@ func TestProfileChanges(t *testing.T) {
 		{method: "POST", path: "/v1/refunds", header: key(), body: asked(p.c, "rq-p03-1")},
 		{method: "POST", path: "/v1/otp/challenges", body: map[string]string{"purpose": "profile"}},
 		{method: "POST", path: "/v1/otp/challenges", body: map[string]string{"purpose": "refund", "refund_id": spare}},
+		{method: "POST", path: "/v1/balance-inquiries", body: map[string]string{"id_number": p.c.IDNumber()}},
 		{method: "POST", path: "/v1/assisted-sessions", token: w.Customer("t01").Token, body: map[string]any{
 			"id_number": p.c.IDNumber(), "document_seen": true,
 		}},

@@ -163,9 +163,9 @@ type MenuEntry struct {
 
 // Notice is something that the bank tells everybody for a while.
 type Notice struct {
-	Text  Text    `json:"text"`
-	From  Instant `json:"from"`
-	Until Instant `json:"until"`
+	Text  Text    `json:"text" doc:"What customers read."`
+	From  Instant `json:"from" doc:"When it begins to be shown."`
+	Until Instant `json:"until" doc:"When it is shown no more."`
 }
 
 func menuOf(m bank.Menu) Menu {

@@ -704,13 +704,15 @@ type MoneyCurrency string
 
 // Notice defines model for Notice.
 type Notice struct {
-	// From RFC 3339, UTC, six decimals.
+	// From When it begins to be shown.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	From time.Time `json:"from"`
-	Text Text      `json:"text"`
 
-	// Until RFC 3339, UTC, six decimals.
+	// Text What customers read.
+	Text Text `json:"text"`
+
+	// Until When it is shown no more.
 	//
 	// Examples: 2026-03-05T06:10:00.000000Z
 	Until time.Time `json:"until"`

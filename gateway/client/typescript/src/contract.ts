@@ -582,14 +582,15 @@ export interface components {
         Notice: {
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description When it begins to be shown.
              * @example 2026-03-05T06:10:00.000000Z
              */
             from: string;
+            /** @description What customers read. */
             text: components["schemas"]["Text"];
             /**
              * Format: date-time
-             * @description RFC 3339, UTC, six decimals.
+             * @description When it is shown no more.
              * @example 2026-03-05T06:10:00.000000Z
              */
             until: string;
@@ -1458,7 +1459,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `core_unavailable`: The government entity can't be reached; try again shortly.
+             * @description - `maintenance`: The service is closed for a while; what was asked for before goes on.
+             *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
             503: {
