@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -84,9 +85,28 @@ func TestPrintJSON(t *testing.T) {
 	}
 }
 
+// shared is what several may write to at once, as to the real standard error: the log and whoever tells of the world.
+type shared struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.String()
+}
+
 // TestPrintJSONAlone: whatever else is asked for, the line is all that stdout gets; and nothing, when there is no world.
 func TestPrintJSONAlone(t *testing.T) {
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	var stderr shared
 	if err := run(t.Context(), []string{"-walk", "-polite", "-print-json", "-v"}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
@@ -179,14 +199,14 @@ func TestFreePorts(t *testing.T) {
 type running struct {
 	line   string // on stdout
 	urls   sandbox.URLs
-	stderr *bytes.Buffer // to be read after stop
+	stderr *shared // to be read after stop
 	stop   func() (rest string)
 }
 
 func begin(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{stderr: new(bytes.Buffer)}
+	r := &running{stderr: new(shared)}
 	out, stdout := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
