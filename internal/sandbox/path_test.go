@@ -128,7 +128,7 @@ func chooseRequest(t *testing.T, c *banktest.Customer) {
 	t.Helper()
 	matches(t, c.Do(http.MethodGet, "/v1/payments", nil), 200, object{"name": object{"ar": "المدفوعات", "en": "Payments"}, "items": array{
 		object{"id": "e-payments", "name": object{"ar": "المدفوعات الإلكترونية", "en": "e-payments"}},
-	}})
+	}, "notices": array{}})
 	matches(t, c.Do(http.MethodGet, "/v1/payments/e-payments", nil), 200, object{"items": array{object{
 		"service": "090-003", "name": object{"ar": "تجديد إقامة", "en": "Renew Iqama"}, "sector": texts(),
 		"refundable_count": 1, "refundable_total": riyals("650.00"),
