@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/istirdad/istirdad/internal/saudi"
 
@@ -33,6 +34,8 @@ func (w *World) control() http.Handler {
 		"GET /referee":          func(r *http.Request) (any, error) { return w.Referee(r.Context()) },
 		"POST /referee/answers": w.hear,
 		"POST /core/payments":   w.pay,
+		"GET /core/rules":       func(*http.Request) (any, error) { return items(sandboxseed.Rules(time.Now())), nil },
+		"GET /core/fees":        func(*http.Request) (any, error) { return items(sandboxseed.Fees(time.Now())), nil },
 	} {
 		mux.HandleFunc(pattern, answering(handle))
 	}

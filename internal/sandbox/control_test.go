@@ -10,6 +10,7 @@ import (
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api/apitest"
 	"github.com/istirdad/istirdad/internal/sandbox"
+	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
 
 // control calls the control listener, and looks that the answer says whose it is.
@@ -278,6 +279,7 @@ func TestPayments(t *testing.T) {
 	for body, status := range map[string]int{
 		`{"user":"nobody","count":1}`: 404, `{"user":"t01","count":1}`: 404,
 		`{"user":"p03","count":0}`: 400, `{"user":"p03","count":1001}`: 400, `{"user":"p03","n":1}`: 400,
+		`{"user":"p03","count":1,"fee":"bread"}`: 400,
 	} {
 		control(t, w, http.MethodPost, "/core/payments", body, status)
 	}
@@ -285,4 +287,22 @@ func TestPayments(t *testing.T) {
 	if requests := w.Customer("p03").Requests(); len(requests) != 1 {
 		t.Errorf("after a reset p03's requests are %+v", requests)
 	}
+}
+
+// TestRulesOfServices: what the core goes by is data that one can look at, and a fee that a rule bars is never given back
+// by any channel.
+func TestRulesOfServices(t *testing.T) {
+	t.Parallel()
+	w := apitest.Start(t)
+	var rules struct{ Items []sandboxseed.Rule }
+	control(t, w, http.MethodGet, "/core/rules", nil, 200).JSON(&rules)
+	var fees struct{ Items []sandboxseed.Fee }
+	control(t, w, http.MethodGet, "/core/fees", nil, 200).JSON(&fees)
+	if len(rules.Items) != 50 || len(fees.Items) != 35 || rules.Items[0].Service != "090-001" || rules.Items[0].Source.Source == "" {
+		t.Errorf("%d rules, %d fees, the first rule is %+v", len(rules.Items), len(fees.Items), rules.Items[0])
+	}
+	control(t, w, http.MethodPost, "/core/payments", `{"user":"p03","count":1,"fee":"traffic-violation"}`, 200)
+	c := w.Customer("p03")
+	c.Prove()
+	c.AskFor("rq-p03-2").Want(422, "service_not_refundable")
 }

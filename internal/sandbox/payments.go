@@ -13,12 +13,15 @@ import (
 // payMax is how many fees are paid by one call.
 const payMax = 1000
 
-// pay has somebody pay iqama renewals of 163.00, as one does who has none left to ask back. They are there until the next
-// reset.
+// usualFee is what is paid for when nothing else is asked for: an iqama renewal of 163.00.
+const usualFee = "iqama-quarter"
+
+// pay has somebody pay fees, as one does who has none left to ask back. They are there until the next reset.
 func (w *World) pay(r *http.Request) (any, error) {
 	var ask struct {
 		User  string `json:"user"`
 		Count int    `json:"count"`
+		Fee   string `json:"fee"` // an ID of GET /core/fees; empty: usualFee
 	}
 	if err := readJSON(r, &ask); err != nil {
 		return nil, err
@@ -26,12 +29,19 @@ func (w *World) pay(r *http.Request) (any, error) {
 	if ask.Count < 1 || ask.Count > payMax {
 		return nil, badRequest{fmt.Errorf("count is 1 to %d", payMax)}
 	}
-	paid, err := w.Pay(ask.User, ask.Count)
+	if ask.Fee == "" {
+		ask.Fee = usualFee
+	}
+	fee, known := sandboxseed.FeeOf(ask.Fee, time.Now())
+	if !known {
+		return nil, badRequest{fmt.Errorf("no fee %q", ask.Fee)}
+	}
+	paid, err := w.Pay(ask.User, fee, ask.Count)
 	return items(paid), err
 }
 
 // Pay has a customer pay fees, one after the other.
-func (w *World) Pay(user string, count int) ([]PersonRequest, error) {
+func (w *World) Pay(user string, fee sandboxseed.Fee, count int) ([]PersonRequest, error) {
 	for _, p := range w.seed.People {
 		if p.User != user || p.Role != sandboxseed.RoleCustomer {
 			continue
@@ -45,8 +55,8 @@ func (w *World) Pay(user string, count int) ([]PersonRequest, error) {
 		var fees []sandboxseed.Request
 		for now, n := time.Now(), 1; len(fees) < count; n++ {
 			at := now.Add(time.Duration(len(fees)) * time.Microsecond) // one after the other
-			if fee := sandboxseed.Payment(p, n, at); !taken[fee.ID] {
-				fees = append(fees, fee)
+			if paid := sandboxseed.Payment(p, n, fee, at); !taken[paid.ID] {
+				fees = append(fees, paid)
 			}
 		}
 		if err := w.core.Pay(fees...); err != nil {

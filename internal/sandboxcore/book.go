@@ -188,7 +188,7 @@ func newRequest(seed sandboxseed.Request) *request {
 		beneficiary: party{seed.BeneficiaryKind, seed.BeneficiaryNumber},
 		state:       seed.State,
 	}
-	if !seed.Refundable && (seed.State == sandboxseed.StateAvailable || seed.Reason == codeNotRefundable) {
+	if sandboxseed.RuleOf(seed.Service, seed.PaidAt).Refundable == sandboxseed.Never {
 		r.barred = codeNotRefundable
 	}
 	return r

@@ -79,6 +79,8 @@ func TestRefusalsOfASubmission(t *testing.T) {
 		{"a fine", "rq-fine", nil, http.StatusUnprocessableEntity, "service_not_refundable"},
 		{"a used fee of another payer tells nothing", "rq-p04-1", change(func(s *submission) { s.Payer.Number = "2900000015" }), http.StatusUnprocessableEntity, "payer_mismatch"},
 		{"a used fee of another amount", "rq-p04-1", change(func(s *submission) { s.Amount++ }), http.StatusConflict, "fee_consumed"},
+		{"to another account", "rq-p01-1", change(func(s *submission) { s.IBAN = "SA8280000555608000000004" }), http.StatusUnprocessableEntity, "payer_mismatch"},
+		{"through another bank", "rq-p07-1", change(func(s *submission) { s.IBAN = "SA9880000555608000000007" }), http.StatusUnprocessableEntity, "payer_mismatch"},
 		{"on the portal", "rq-p09-2", nil, http.StatusConflict, "already_refunded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,7 +114,7 @@ func TestRefusalsOfASubmission(t *testing.T) {
 // addFine adds a traffic fine, which p01 paid.
 func addFine(cfg *Config) {
 	fine := cfg.Requests[0]
-	fine.ID, fine.Service, fine.Bucket, fine.Refundable, fine.Reason = "rq-fine", "093-040", "", false, "service_not_refundable"
+	fine.ID, fine.Service, fine.Bucket = "rq-fine", "093-040", ""
 	cfg.Requests = append(cfg.Requests, fine)
 }
 

@@ -156,9 +156,10 @@ func TestSearchPages(t *testing.T) {
 func (w *world) pay(n int) {
 	w.t.Helper()
 	people := sandboxseed.New(0, start).People
+	quarter, _ := sandboxseed.FeeOf("iqama-quarter", start)
 	p08 := people[slices.IndexFunc(people, func(p sandboxseed.Person) bool { return p.User == "p08" })]
 	for range 2 { // twice is once
-		if err := w.core.Pay(sandboxseed.Payment(p08, n, start.Add(time.Duration(n)*time.Second))); err != nil {
+		if err := w.core.Pay(sandboxseed.Payment(p08, n, quarter, start.Add(time.Duration(n)*time.Second))); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -37,6 +37,19 @@ func (r *request) refuse(payer party, amount int64) *Refusal {
 	return nil
 }
 
+// refuseSubmission is refuse for a bank, which also names the account. Money goes
+// back to the account that paid, so a bank that names another one, and a bank
+// through which it was not paid, does not speak for the payer.
+func (r *request) refuseSubmission(ask submission) *Refusal {
+	if no := r.refuse(ask.Payer, ask.Amount); no != nil {
+		return no
+	}
+	if ask.IBAN != r.PaidFromIBAN {
+		return &Refusal{Code: codePayerMismatch}
+	}
+	return nil
+}
+
 // A plan is what will become of a submission if it is accepted. It is drawn
 // beforehand and recorded, so that a restart changes nothing.
 type plan struct {
@@ -72,7 +85,7 @@ func (b *book) submit(bank string, ask submission, p plan) verdict {
 		return verdict{unknown: true}
 	}
 	rec := record{At: b.now(), Refund: &ask, Bank: bank, CoreRef: b.nextCoreReference()}
-	if no := r.refuse(ask.Payer, ask.Amount); no != nil {
+	if no := r.refuseSubmission(ask); no != nil {
 		rec.Op, rec.Code, rec.Channel, rec.Other = opRefuse, no.Code, no.Channel, no.Reference
 	} else {
 		rec.Op = opAccept

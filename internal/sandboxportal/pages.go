@@ -186,6 +186,9 @@ func (v view) Why(r sandboxseed.Request) string {
 	if r.Reason == codeAlreadyRefunded {
 		return v.Say("مسترد أو قيد الاسترداد", "Refunded, or being refunded")
 	}
+	if r.Reason == codeFeeConsumed && sandboxseed.RuleOf(r.Service, r.PaidAt).Refundable == sandboxseed.UntilIssued {
+		return v.Say("صدرت التأشيرة، ولا تسترد رسومها ولو ألغيت", "The visa was issued: its fee can't come back, even if it is cancelled")
+	}
 	return v.In(tolds[r.Reason].title)
 }
 

@@ -20,12 +20,13 @@ func (w *World) addCrowd(n int, now time.Time) {
 	people := make([]Person, 0, len(w.People)+n)
 	requests := make([]Request, 0, len(w.Requests)+n*crowdRequests)
 	w.People, w.Requests = append(people, w.People...), append(requests, w.Requests...)
+	quarter := known("iqama-quarter", now)
 	for i := 1; i <= n; i++ {
 		p := crowdMember(i)
 		w.People = append(w.People, p)
 		for k := 1; k <= crowdRequests; k++ {
 			at := now.Add(-time.Duration(k)*24*time.Hour - time.Duration(i)*time.Second)
-			w.Requests = append(w.Requests, paid(fmt.Sprintf("rq-%s-%d", p.User, k), p, iqamaQuarter, at))
+			w.Requests = append(w.Requests, paid(fmt.Sprintf("rq-%s-%d", p.User, k), p, quarter, at))
 		}
 	}
 }

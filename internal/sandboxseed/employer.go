@@ -36,10 +36,10 @@ func (w *World) AddEmployer(n int, now time.Time) {
 		Accounts: []Account{account(Employer, "555800000000001")},
 	}
 	w.People = append(w.People, p)
-	fees := []fee{iqamaYear, sponsorshipFirst, iqamaYear, occupationChange, iqamaYear, exitReentrySingle, iqamaYear, dependentQuarter}
+	services := []string{"iqama-year", "sponsorship-1", "iqama-year", "occupation", "iqama-year", "exit-reentry-single", "iqama-year", "dependent-quarter"}
 	for i := range n {
 		at := now.Add(-time.Hour - time.Duration(i/3)*time.Minute)
-		r := paid(fmt.Sprintf("rq-%s-%d", Employer, n-i), p, fees[i%len(fees)], at).benefiting(iqama, worker(i/perWorker))
+		r := paid(fmt.Sprintf("rq-%s-%d", Employer, n-i), p, known(services[i%len(services)], at), at).benefiting(iqama, worker(i/perWorker))
 		if i%7 == 6 {
 			r = r.consumed()
 		}
@@ -53,8 +53,7 @@ func worker(i int) string {
 	return first9 + string(saudi.CheckDigit(first9))
 }
 
-// Payment is one more fee that somebody pays, the n-th of theirs: an iqama
-// renewal of three months.
-func Payment(p Person, n int, at time.Time) Request {
-	return paid(fmt.Sprintf("rq-%s-%d", p.User, n), p, iqamaQuarter, at.UTC())
+// Payment is one more fee that somebody pays, the n-th of theirs.
+func Payment(p Person, n int, f Fee, at time.Time) Request {
+	return paid(fmt.Sprintf("rq-%s-%d", p.User, n), p, f, at.UTC())
 }

@@ -19,37 +19,38 @@ func requests(people []Person, now time.Time) []Request {
 	for _, p := range people {
 		by[p.User] = p
 	}
-	pay := func(id, payer string, f fee, daysAgo int) Request {
-		return paid(id, by[payer], f, now.Add(-time.Duration(daysAgo)*24*time.Hour))
+	pay := func(id, payer, fee string, daysAgo int) Request {
+		at := now.Add(-time.Duration(daysAgo) * 24 * time.Hour)
+		return paid(id, by[payer], known(fee, at), at)
 	}
 	return []Request{
-		pay("rq-p01-1", "p01", passportTenYears, 9),
-		pay("rq-p02-1", "p02", vehicleThreeYears, 14).benefiting(vehicle, p02Vehicle),
-		pay("rq-p02-2", "p02", licenceTenYears, 40).consumed(),
-		pay("rq-p03-1", "p03", iqamaYear, 6),
-		pay("rq-p04-1", "p04", exitReentrySingle, 21).consumed(),
-		pay("rq-p05-1", "p06", sponsorshipFirst, 11).benefiting(by["p05"].IDKind, by["p05"].IDNumber),
-		pay("rq-p07-1", "p07", occupationChange, 17).through("10", p07ElsewhereIBAN),
-		pay("rq-p08-1", "p08", iqamaQuarter, 33),
-		pay("rq-p09-1", "p09", iqamaYear, 12),
-		pay("rq-p09-2", "p09", dependentQuarter, 8).refunding(),
-		pay("rq-p09-3", "p09", iqamaFamilyMember, 5),
-		pay("rq-p10-1", "p10", iqamaYear, 19),
-		pay("rq-p12-1", "p12", passportFiveYears, 15),
-		pay("rq-p13-1", "p13", sponsorshipThird, 4).benefiting(iqama, p13Worker1),
-		pay("rq-p13-2", "p13", sponsorshipThird, 3).benefiting(iqama, p13Worker2),
-		pay("rq-p14-1", "p14", passportTenYears, 7),
-		pay("rq-v01-1", "p01", visitorVisaExtension, 2).benefiting(border, visitorV01),
-		pay("rq-e01-1", "", labourVisa, 30).byCompany(),
-		pay("rq-e01-2", "", labourVisa, 29).byCompany(),
+		pay("rq-p01-1", "p01", "passport-10", 9),
+		pay("rq-p02-1", "p02", "vehicle-3", 14).benefiting(vehicle, p02Vehicle),
+		pay("rq-p02-2", "p02", "licence-10", 40).consumed(),
+		pay("rq-p03-1", "p03", "iqama-year", 6),
+		pay("rq-p04-1", "p04", "exit-reentry-single", 21).consumed(),
+		pay("rq-p05-1", "p06", "sponsorship-1", 11).benefiting(by["p05"].IDKind, by["p05"].IDNumber),
+		pay("rq-p07-1", "p07", "occupation", 17).through("10", p07ElsewhereIBAN),
+		pay("rq-p08-1", "p08", "iqama-quarter", 33),
+		pay("rq-p09-1", "p09", "iqama-year", 12),
+		pay("rq-p09-2", "p09", "dependent-quarter", 8).refunding(),
+		pay("rq-p09-3", "p09", "iqama-family", 5),
+		pay("rq-p10-1", "p10", "iqama-year", 19),
+		pay("rq-p12-1", "p12", "passport-5", 15),
+		pay("rq-p13-1", "p13", "sponsorship-3", 4).benefiting(iqama, p13Worker1),
+		pay("rq-p13-2", "p13", "sponsorship-3", 3).benefiting(iqama, p13Worker2),
+		pay("rq-p14-1", "p14", "passport-10", 7),
+		pay("rq-v01-1", "p01", "visitor-extension", 2).benefiting(border, visitorV01),
+		pay("rq-e01-1", "", "labour-visa", 30).byCompany(),
+		pay("rq-e01-2", "", "labour-visa", 29).byCompany(),
 	}
 }
 
 // paid is a fee that the person paid for themselves from their first account,
-// still available.
-func paid(id string, payer Person, f fee, at time.Time) Request {
+// and that nothing was done with yet.
+func paid(id string, payer Person, f Fee, at time.Time) Request {
 	r := Request{
-		ID: id, Service: f.service, Variant: f.variant, Amount: f.amount, Bucket: f.bucket,
+		ID: id, Service: f.Service, Variant: f.Variant, Amount: f.Amount, Bucket: f.Bucket,
 		BeneficiaryKind: payer.IDKind, BeneficiaryNumber: payer.IDNumber,
 		PayerKind: payer.IDKind, PayerNumber: payer.IDNumber,
 		PaidAt: at, PaidThroughBank: BankCode,
@@ -57,6 +58,9 @@ func paid(id string, payer Person, f fee, at time.Time) Request {
 	}
 	if len(payer.Accounts) > 0 {
 		r.PaidFromIBAN = payer.Accounts[0].IBAN
+	}
+	if RuleOf(f.Service, at).Refundable == Never {
+		r.Refundable, r.Reason = false, "service_not_refundable"
 	}
 	return r
 }

@@ -9,6 +9,9 @@
 // (19…, 29…), every account is synthetic, and fees are sandbox data, not
 // official prices.
 //
+// What can be paid for, and until when it can come back, is data with its
+// sources: fees.csv and services.csv, by the day.
+//
 // Each person is one case: p01 is the happy path, p05 benefits from what
 // somebody else paid, p10's account is closed, and so on (people.go tells each).
 // The crowd (crowd.go) is for load: as many customers as asked for, all alike
