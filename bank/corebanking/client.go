@@ -60,7 +60,8 @@ type Config struct {
 	// unknown) and of how long it took. Nil: nobody is.
 	Observe func(call, outcome string, took time.Duration)
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // of tests in fake time
+	// Dial makes connections. Nil: TCP. In fake time there is no network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client is the bank as seen from here. It is safe for concurrent use.
@@ -87,7 +88,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{
 		http: outbound.New(outbound.Config{
-			Name: "bank", Timeout: cmp.Or(cfg.Timeout, defaultTimeout), TLS: cfg.TLS, Dial: cfg.dial,
+			Name: "bank", Timeout: cmp.Or(cfg.Timeout, defaultTimeout), TLS: cfg.TLS, Dial: cfg.Dial,
 		}),
 		base:          strings.TrimRight(base.String(), "/") + basePath,
 		refuseSandbox: cfg.RefuseSandbox,

@@ -153,7 +153,7 @@ func TestDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := client(t, corebanking.Config{URL: "http://bank.example", Timeout: 3 * time.Second}.Dial(outboundtest.Dial(t, row.handler)))
+				c := client(t, corebanking.Config{URL: "http://bank.example", Timeout: 3 * time.Second, Dial: outboundtest.Dial(t, row.handler)})
 				began := time.Now()
 				if got := outcome(t)(c.Post(t.Context(), refund(t))); got != row.want {
 					t.Errorf("%s, want %s", got, row.want)
@@ -168,7 +168,7 @@ func TestDeadline(t *testing.T) {
 
 func TestDefaultDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(outboundtest.Dial(t, silence)))
+		c := client(t, corebanking.Config{URL: "http://bank.example", Dial: outboundtest.Dial(t, silence)})
 		began := time.Now()
 		_, err := c.Customer(t.Context(), "p01")
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second {
@@ -180,7 +180,7 @@ func TestDefaultDeadline(t *testing.T) {
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := client(t, corebanking.Config{URL: "http://bank.example"}.Dial(outboundtest.Dial(t, silence)))
+		c := client(t, corebanking.Config{URL: "http://bank.example", Dial: outboundtest.Dial(t, silence)})
 		time.AfterFunc(time.Second, cancel)
 		if got := outcome(t)(c.Post(ctx, refund(t))); got != "unknown: caller_left" {
 			t.Error(got)

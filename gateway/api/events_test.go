@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/api"
 	"github.com/istirdad/istirdad/internal/moi"
+	"github.com/istirdad/istirdad/internal/outbound/outboundtest"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -171,35 +171,6 @@ func (c *counterTop) Session(_ context.Context, d bank.Desk, id string) (bank.As
 	return bank.AssistedSession{ID: id, Desk: d, Customer: "p01", Verified: true}, nil
 }
 
-// pipes is a listener to which one dials in memory, so that time may be fake.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
 // streams is a gateway of which the customer p01 may follow one refund.
 type streams struct {
 	t       *testing.T
@@ -210,7 +181,7 @@ type streams struct {
 	watcher *bank.Watcher
 	metrics *counting
 	log     *logBook
-	pipes   *pipes
+	pipes   *outboundtest.Pipes
 	server  *http.Server
 	client  *http.Client
 	others  sync.WaitGroup
@@ -226,7 +197,7 @@ func follow(t *testing.T, most int, test func(*streams)) {
 		s := &streams{
 			t: t, drawer: &drawer{}, counter: &counterTop{}, keeper: &doorkeeper{expires: time.Now().Add(time.Hour)}, metrics: &counting{}, log: &logBook{},
 			shelf: &shelf{refund: refundIn(t, "")},
-			pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
+			pipes: outboundtest.Listen(),
 		}
 		s.shelf.refund.Origin = gateway.Origin{Customer: "p01", Session: "s1"}
 		log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -255,7 +226,7 @@ func follow(t *testing.T, most int, test func(*streams)) {
 			defer close(done)
 			_ = s.server.Serve(s.pipes)
 		}()
-		transport := &http.Transport{DialContext: s.pipes.dial}
+		transport := &http.Transport{DialContext: s.pipes.Dial}
 		s.client = &http.Client{Transport: transport}
 		defer func() {
 			s.others.Wait()
@@ -692,7 +663,7 @@ func wantRefusal(t *testing.T, got *events, status int, code string, retry int) 
 func TestReaderWhoReadsNothing(t *testing.T) {
 	follow(t, 0, func(s *streams) {
 		s.shelf.move(gateway.Pending, 1)
-		conn, err := s.pipes.dial(s.t.Context(), "", "")
+		conn, err := s.pipes.Dial(s.t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -61,7 +61,8 @@ type Config struct {
 	// outcomeOf) and of how long it took. Nil: nobody is.
 	Observe func(call, outcome string, took time.Duration)
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // of tests in fake time
+	// Dial makes connections. Nil: TCP. In fake time there is no network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client is the refund core as seen from here. It is safe for concurrent use.
@@ -117,7 +118,7 @@ func New(cfg Config) (*Client, error) {
 			Timeout: max(submit.deadline, status.deadline, inquiry.deadline), // each guard sets its own
 			TLS:     cfg.TLS,
 			Conns:   3 * bulkhead, // never reached by calls, which the bulkheads bound: it bounds forsaken dials
-			Dial:    cfg.dial,
+			Dial:    cfg.Dial,
 		}),
 		base:          base,
 		signer:        signer{keyID: cfg.KeyID, key: cfg.Key},

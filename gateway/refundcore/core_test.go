@@ -128,6 +128,6 @@ func onLoopback(t *testing.T, h http.Handler) string {
 func inMemory(t *testing.T, h http.Handler) Config {
 	t.Helper()
 	cfg := testConfig(t, "http://core.example")
-	cfg.dial = outboundtest.Dial(t, h.ServeHTTP)
+	cfg.Dial = outboundtest.Dial(t, h.ServeHTTP)
 	return cfg
 }

@@ -168,7 +168,7 @@ func TestNotSent(t *testing.T) {
 	untrusted.StartTLS()
 	t.Cleanup(untrusted.Close)
 	nobody := testConfig(t, "http://core.example")
-	nobody.dial = func(context.Context, string, string) (net.Conn, error) {
+	nobody.Dial = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: "core.example", IsNotFound: true}
 	}
 	for name, cfg := range map[string]Config{
@@ -220,7 +220,7 @@ func TestSilence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := inMemory(t, newFakeCore(t, test.act))
 				if test.noDial {
-					cfg.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					cfg.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 						<-ctx.Done()
 						return nil, ctx.Err()
 					}

@@ -24,7 +24,14 @@ func Dial(t testing.TB, handler http.HandlerFunc) func(ctx context.Context, netw
 			return nil, ctx.Err()
 		}
 	}
-	pipes := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	pipes := Listen()
+	Serve(t, pipes, handler)
+	return pipes.Dial
+}
+
+// Serve serves on a listener, which may be Pipes under TLS, until the test ends.
+func Serve(t testing.TB, l net.Listener, handler http.HandlerFunc) {
+	t.Helper()
 	var running sync.WaitGroup
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +43,7 @@ func Dial(t testing.TB, handler http.HandlerFunc) func(ctx context.Context, netw
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, 0),
 	}
 	running.Go(func() {
-		if err := server.Serve(pipes); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serving: %v", err)
 		}
 	})
@@ -44,22 +51,25 @@ func Dial(t testing.TB, handler http.HandlerFunc) func(ctx context.Context, netw
 		_ = server.Close()
 		running.Wait()
 	})
-	return pipes.dial
 }
 
-// listener takes connections from a channel.
-type listener struct {
+// Pipes is a listener that is dialled in memory.
+type Pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// Listen returns a listener of its own.
+func Listen() *Pipes { return &Pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+// Dial connects, whatever the address, once the listener accepts.
+func (p *Pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {
-	case l.conns <- theirs:
+	case p.conns <- theirs:
 		return ours, nil
-	case <-l.closed:
+	case <-p.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -67,17 +77,17 @@ func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
+func (p *Pipes) Accept() (net.Conn, error) {
 	select {
-	case conn := <-l.conns:
+	case conn := <-p.conns:
 		return conn, nil
-	case <-l.closed:
+	case <-p.closed:
 		return nil, net.ErrClosed
 	}
 }
 
 // Close implements net.Listener.
-func (l *listener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
+func (p *Pipes) Close() error { p.once.Do(func() { close(p.closed) }); return nil }
 
 // Addr implements net.Listener.
-func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+func (p *Pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
