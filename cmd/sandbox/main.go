@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/sandbox                   stays up and prints where everything is
 //	go run ./cmd/sandbox -walk -polite     walks the path of a refund once, in Arabic and English
+//	go run ./cmd/sandbox referee           asks one that is up whether anything was lost, doubled or lied about
 //
 // With -database-url and -redis-url its gateway works on real servers. With -gateway off there are the stand-ins alone,
 // for gateways of your own: -write-config writes what such a gateway is to be started with.
@@ -29,16 +30,27 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
-		os.Exit(1)
+		os.Exit(exitCode(os.Args[1:], err))
 	}
 }
 
+// exitCode tells a referee that objects from one that could not be asked.
+func exitCode(args []string, err error) int {
+	if isReferee(args) && !errors.Is(err, errViolated) {
+		return 2
+	}
+	return 1
+}
+
+func isReferee(args []string) bool { return len(args) > 0 && args[0] == "referee" }
+
 // run is main without the process, so that tests run the very same program.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if isReferee(args) {
+		return askReferee(ctx, args[1:], stdout, stderr)
+	}
 	c, err := parse(args, stderr)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ const usageHead = `Sandbox is the whole world of Istirdad on one machine: gatewa
   sandbox -polite -walk                      walks the path of a refund once, in Arabic and English
   sandbox -polite                            stays up; says where everything is and whom one can be
   sandbox -polite -free-ports -print-json    the same for a program that starts it and reads one line
+  sandbox referee                            asks one that is up: was anything lost, doubled, lied about?
 
 It runs until it is told to stop, by Ctrl-C or SIGTERM. Without -polite the core is awkward on purpose.
 `

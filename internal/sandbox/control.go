@@ -228,5 +228,5 @@ func (w *World) People() []Person {
 
 // Referee judges what happened since the start or the last reset.
 func (w *World) Referee(ctx context.Context) (Verdict, error) {
-	return w.referee.judge(ctx, w.book, func() books { return readBooks(w.core.Truth(), w.bank.Credits()) })
+	return w.referee.judge(ctx, w.book, func() books { return books{w.core.Truth(), w.bank.Credits()} })
 }

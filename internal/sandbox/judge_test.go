@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/istirdad/istirdad/gateway"
@@ -28,10 +29,13 @@ func TestJudge(t *testing.T) {
 		return written{{ID: "id", Reference: reference, State: s}}
 	}
 	effect := func(released, returned int) sandboxcore.Effect {
-		return sandboxcore.Effect{RequestID: "rq", Reference: reference, Channel: "bank", Released: released, Returned: returned}
+		return sandboxcore.Effect{RequestID: "rq", Reference: reference, Channel: "bank", Amount: 163_00, IBAN: "SA1", Released: released, Returned: returned}
 	}
 	posted := func(times int) []sandboxbank.Credit {
-		return []sandboxbank.Credit{{Reference: reference, Posted: times}}
+		return []sandboxbank.Credit{{Reference: reference, Amount: 163_00, IBAN: "SA1", State: "posted", Posted: times}}
+	}
+	credit := func(amount int64, iban string) []sandboxbank.Credit {
+		return []sandboxbank.Credit{{Reference: reference, Amount: amount, IBAN: iban, State: "posted", Posted: 1}}
 	}
 	portal := sandboxcore.Effect{RequestID: "rq", Reference: "PT-1", Channel: "portal", Released: 1}
 	for name, c := range map[string]struct {
@@ -52,6 +56,9 @@ func TestJudge(t *testing.T) {
 		"released and never credited": {row(gateway.Credited), []sandboxcore.Effect{effect(1, 0)}, nil, 0, 1},
 		"rejected and released":       {row(gateway.Rejected), []sandboxcore.Effect{effect(1, 0)}, nil, 0, 1},
 		"withdrawn and credited":      {row(gateway.Cancelled), nil, posted(1), 0, 1},
+		"credited before the release": {row(gateway.InDoubt), nil, posted(1), 0, 1},
+		"another amount":              {row(gateway.Refunded), []sandboxcore.Effect{effect(1, 0)}, credit(162_00, "SA1"), 0, 1},
+		"another account":             {row(gateway.Credited), []sandboxcore.Effect{effect(1, 0)}, credit(163_00, "SA2"), 0, 1},
 		"returned and not taken back": {row(gateway.Returned), []sandboxcore.Effect{effect(1, 0)}, nil, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +66,7 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := r.judge(t.Context(), c.rows, func() books { return readBooks(c.truth, c.credits) })
+			v, err := r.judge(t.Context(), c.rows, func() books { return books{c.truth, c.credits} })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,6 +77,62 @@ func TestJudge(t *testing.T) {
 			if v.Verdict != want || v.Doubles != c.doubles || v.Lies != c.lies || v.Lost != 0 || len(v.Details) != c.doubles+c.lies {
 				t.Errorf("the referee says %+v, want %d doubles and %d lies", v, c.doubles, c.lies)
 			}
+			for _, detail := range v.Details {
+				for _, fact := range []string{reference + ": refund id, recorded " + string(c.rows[0].State), "history /core/history?reference=" + reference} {
+					if !strings.Contains(detail, fact) {
+						t.Errorf("the detail doesn't tell of %q: %s", fact, detail)
+					}
+				}
+			}
 		})
+	}
+}
+
+// TestJudgeMoneyWithoutRow: money that moved for nobody on record is lost, unless the row was only being written.
+func TestJudgeMoneyWithoutRow(t *testing.T) {
+	r, err := newReferee("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := books{effects: []sandboxcore.Effect{{RequestID: "rq", Reference: "RF1", Channel: "bank", Released: 1}}}
+	v, err := r.judge(t.Context(), written(nil), func() books { return moved })
+	if err != nil || v.Lost != 1 || v.Verdict != Violated || !strings.Contains(v.Details[0], "money moved under RF1") {
+		t.Errorf("the referee says %+v, %v", v, err)
+	}
+	var late written
+	v, err = r.judge(t.Context(), &late, func() books {
+		late = written{{ID: "id", Reference: "RF1", State: gateway.Refunded}}
+		return moved
+	})
+	if err != nil || v.Verdict != Exact || v.Unfinished != 1 {
+		t.Errorf("of a row that came meanwhile the referee says %+v, %v", v, err)
+	}
+}
+
+// TestJudgeAsked: what customers were told when they asked is held against the books like a 202, and told apart.
+func TestJudgeAsked(t *testing.T) {
+	r, err := newReferee("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const reference = "RF1"
+	for _, status := range []string{"processing", "processing", "rejected", "completed"} {
+		if err := r.hear(Answer{RefundID: "id", Reference: reference, Status: status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paid := books{
+		[]sandboxcore.Effect{{RequestID: "rq", Reference: reference, Channel: "bank", Released: 1}},
+		[]sandboxbank.Credit{{Reference: reference, State: "posted", Posted: 1}},
+	}
+	v, err := r.judge(t.Context(), written{{ID: "id", Reference: reference, State: gateway.Credited}}, func() books { return paid })
+	if err != nil || v.Confirmed != 1 || v.Lies != 1 || v.Verdict != Violated {
+		t.Errorf("the referee says %+v, %v", v, err)
+	}
+	const want = "lie: RF1 was told rejected, but the core released it 1 times and the bank credited it 1 times" +
+		"; RF1: refund id, recorded credited, told [processing rejected completed], core: request rq, released 1, returned 0, bank: posted, posted 1" +
+		", history /core/history?reference=RF1"
+	if len(v.Details) != 1 || v.Details[0] != want {
+		t.Errorf("the details are %q,\nwant %q", v.Details, want)
 	}
 }

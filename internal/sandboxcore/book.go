@@ -251,7 +251,7 @@ func (b *book) truth() []Effect {
 	effects := make([]Effect, 0, len(b.accepted))
 	for _, f := range b.accepted {
 		effects = append(effects, Effect{
-			RequestID: f.RequestID, Reference: f.Reference, Channel: f.channel,
+			RequestID: f.RequestID, Reference: f.Reference, Channel: f.channel, Amount: f.Amount, IBAN: f.IBAN,
 			Released: f.released, Returned: f.returned,
 		})
 	}

@@ -105,6 +105,8 @@ type Effect struct {
 	RequestID string `json:"request_id"`
 	Reference string `json:"reference"`
 	Channel   string `json:"channel"` // "bank" or "portal"
+	Amount    int64  `json:"amount"`  // halalas, of one release
+	IBAN      string `json:"iban"`    // to which the money goes
 	Released  int    `json:"released"`
 	Returned  int    `json:"returned"`
 }
