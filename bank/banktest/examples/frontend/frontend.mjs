@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { Client } from "@istirdad/client";
-import { asked, form, kept, page, safe, words } from "./page.mjs";
+import { asked, form, kept, ltr, page, safe, words } from "./page.mjs";
 
 const { GATEWAY, ISSUER, PORT = "0" } = process.env;
 
@@ -19,21 +19,21 @@ const routes = { // each answers with a page, or with where to go
     return { to: "/payments", keep: `token=${(await answer.json()).access_token}` };
   },
   "GET /code": async ({ client, say }) => { // 3  whoever needs a code is sent here
-    const { challenge_id, sent_to } = await client.challenge(), label = `${say.sent} <bdi>${safe(sent_to)}</bdi>`;
+    const { challenge_id, sent_to } = await client.challenge(), label = `${say.sent} ${ltr(sent_to)}`;
     return { title: say.profile, body: form("/code", kept("challenge_id", challenge_id) + asked("code", label), say.check) };
   },
   "POST /code": ({ client, sent }) => client.verify(sent.challenge_id, sent.code).then(() => ({ to: "/payments" })), // 4
   "GET /payments": async ({ client, say, language }) => { // 5 to 9
     let body = "", typed = asked("account_number", say.account) + asked("id_number", say.id);
     for (const { service } of await client.services()) for await (const r of client.requests(service)) {
-      body += `<h2>${safe(r.name[language])} <bdi>${r.amount.amount}</bdi> ${say.riyals}</h2>`;
+      body += `<h2>${safe(r.name[language])} ${ltr(r.amount.amount)} ${say.riyals}</h2>`;
       body += r.refundable ? form("/preview", kept("request_id", r.request_id) + typed, say.next) : safe(r.reason_text[language]);
     }
     return { title: say.payments, body };
   },
   "POST /preview": async ({ client, sent, say, language }) => { // 10
     const p = await client.preview(sent), confirm = form("/confirm", kept("refund_id", p.refund_id), say.confirm);
-    const what = `${safe(p.name[language])}: ${p.amount.amount} ${say.riyals} ${say.to} <bdi>${safe(p.to_account)}</bdi>`;
+    const what = `${safe(p.name[language])}: ${p.amount.amount} ${say.riyals} ${say.to} ${ltr(p.to_account)}`;
     return { title: say.sure, body: what + confirm };
   },
   "POST /confirm": ({ client, sent }) => client.confirm(sent.refund_id).then((r) => ({ to: `/refund?id=${r.refund_id}` })), // 11

@@ -3,9 +3,13 @@ export const safe = (s) => String(s).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt
 export const form = (action, inputs, button) => `<form method="post" action="${action}">${inputs}<button>${button}</button></form>`;
 export const kept = (name, value) => `<input type="hidden" name="${name}" value="${safe(value)}">`;
 export const asked = (name, label) => `<label>${label} <input name="${name}" dir="ltr" required></label> `;
+/** A number, a masked one too, reads from left to right in either language. */
+export const ltr = (s) => `<bdi dir="ltr">${safe(s)}</bdi>`;
 /** A page: dir turns everything around for Arabic. */
 export const page = (language, title, body) => `<!doctype html><html lang="${language}" dir="${words[language].dir}">
-<meta name="viewport" content="width=device-width"><title>${title}</title><h1>${title}</h1>${body}`;
+<meta name="viewport" content="width=device-width">
+<style>label{display:block}bdi{white-space:nowrap}</style>
+<title>${title}</title><h1>${title}</h1>${body}`;
 
 export const words = {
   ar: {
