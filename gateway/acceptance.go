@@ -41,6 +41,14 @@ func (r Rules) Awaits(day money.Amount) bool {
 // Day is the Riyadh day whose limit the confirm takes from.
 func (a Acceptance) Day() saudi.Date { return saudi.DateOf(a.At) }
 
+// Misspent is a day of a customer whose row of the limit isn't the sum of the refunds that take from it: a fault of ours.
+type Misspent struct {
+	Customer string
+	Day      saudi.Date
+	Spent    money.Amount // as the row has it
+	Live     money.Amount // the refunds confirmed on that day that didn't end dead
+}
+
 // Refund builds the refund and its first event. dead is how many refunds of the request ended dead, spent what the
 // customer's live refunds have taken from the day's limit; both as the store's transaction sees them.
 // It returns ErrLimitExceeded when the limit wouldn't hold.

@@ -84,8 +84,7 @@ func (s *Store) open(row stored) (gateway.Refund, error) {
 	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
 	r.Due, r.SentAt, r.DoubtSince = instant(row.due), instant(row.sent), instant(row.doubt)
 	r.UnknownAt, r.ReleasedAt = instant(row.unknown), instant(row.at)
-	year, month, dayOfMonth := row.promised.Date()
-	r.Promised = saudi.Date{Year: year, Month: month, Day: dayOfMonth}
+	r.Promised = dateOf(row.promised)
 	if err := s.sealer.Open(&r, row.people); err != nil {
 		return gateway.Refund{}, fmt.Errorf("postgres: %w", err)
 	}
@@ -113,6 +112,12 @@ func instant(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
+}
+
+// dateOf is a date as the driver gives it.
+func dateOf(t time.Time) saudi.Date {
+	year, month, day := t.Date()
+	return saudi.Date{Year: year, Month: month, Day: day}
 }
 
 // day is a date as the driver takes it.

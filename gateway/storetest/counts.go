@@ -10,6 +10,7 @@ import (
 var countTests = map[string]func(*testing.T, Store){
 	"refunds in each state":             counts,
 	"the oldest that isn't final":       oldest,
+	"those that are late":               late,
 	"64 deliveries of one callback":     callbackAtOnce,
 	"a store that is well says so":      check,
 	"what isn't there can't be found":   nothing,
@@ -49,6 +50,35 @@ func oldest(t *testing.T, s Store) {
 	wantOldest(second.CreatedAt)
 	die(t, s, second, gateway.Cancelled)
 	wantOldest(acceptance(3).At)
+}
+
+// late: what isn't final and was confirmed before the deadline, to the microsecond.
+func late(t *testing.T, s Store) {
+	want := func(at time.Time, overdue, red int, oldest *gateway.Refund) {
+		t.Helper()
+		got, err := s.Late(t.Context(), gateway.Deadlines{Overdue: at, Red: at.Add(-10 * time.Millisecond)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "late", got, gateway.Late{Overdue: overdue, Red: red, Oldest: oldest})
+	}
+	want(start.AddDate(1, 0, 0), 0, 0, nil)
+	var refunds []gateway.Refund // a millisecond apart
+	for n := range 20 {
+		refunds = append(refunds, accept(t, s, acceptance(n)))
+	}
+	want(refunds[0].CreatedAt, 0, 0, nil)
+	want(refunds[0].CreatedAt.Add(time.Microsecond), 1, 0, &refunds[0])
+	want(refunds[12].CreatedAt, 12, 2, &refunds[0])
+	for n, state := range []gateway.State{gateway.Credited, gateway.Rejected, gateway.Cancelled, gateway.Returned} {
+		drive(t, s, refunds[n], pathTo(t, state))
+	}
+	for n, state := range []gateway.State{gateway.Manual, gateway.InDoubt, gateway.Pending, gateway.Refunded, gateway.Returning} {
+		refunds[n+4] = drive(t, s, refunds[n+4], pathTo(t, state))
+	}
+	refunds[4] = lookup(t, s, refunds[4].ID)
+	want(refunds[0].CreatedAt.Add(time.Second), 16, 16, &refunds[4])
+	want(refunds[5].CreatedAt, 1, 0, &refunds[4])
 }
 
 func callbackAtOnce(t *testing.T, s Store) {

@@ -12,12 +12,25 @@ import (
 
 var limitTests = map[string]func(*testing.T, Store){
 	"64 confirms at once, room for ten":     limitAtOnce,
+	"two at the edge, 200 times":            limitAtTheEdge,
 	"a day ends at midnight in Riyadh":      riyadhDay,
 	"a customer's limit is the customer's":  limitsApart,
 	"a dead refund gives back":              givenBack,
 	"a claim that ends a refund gives back": givenBackByClaim,
 	"a credited refund gives nothing back":  notGivenBack,
 	"above a line it awaits approval":       approvalLine,
+}
+
+// wantNoMisspent: the rows of the limits are the sums of what takes from them.
+func wantNoMisspent(t *testing.T, s Store) {
+	t.Helper()
+	err := s.Misspent(t.Context(), func(m gateway.Misspent) error {
+		t.Errorf("on %s %s spent %s, and live are %s", m.Day, m.Customer, m.Spent, m.Live)
+		return nil
+	})
+	if err != nil {
+		t.Errorf("Misspent: %v", err)
+	}
 }
 
 func limitAtOnce(t *testing.T, s Store) {

@@ -3,7 +3,7 @@
 // crashes) that store tests by itself.
 //
 // The contract goes through the ports alone and lets 64 callers at once do whatever must have one winner. A file is a
-// topic: accept.go and limits.go what a confirm records, withdraw.go what it may not record any more, ended.go the
+// topic: accept.go, limits.go and edge.go what a confirm records, withdraw.go what it may not record any more, ended.go the
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
 // what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, counts.go the
 // rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
@@ -42,6 +42,10 @@ type Store interface {
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
 	// Counts is how many refunds stand in each state, and when the oldest one that isn't final was accepted.
 	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
+	// Late says how many refunds are late by these deadlines, and which is the oldest of them.
+	Late(ctx context.Context, d gateway.Deadlines) (gateway.Late, error)
+	// Misspent visits every day of a customer whose limit isn't what their live refunds come to.
+	Misspent(ctx context.Context, visit func(gateway.Misspent) error) error
 	// Check reports whether the store can do its work.
 	Check(ctx context.Context) error
 }
@@ -71,7 +75,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 			for name, test := range topic.tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					test(t, open(t))
+					s := open(t)
+					test(t, s)
+					wantNoMisspent(t, s) // whatever was done
 				})
 			}
 		})

@@ -42,3 +42,18 @@ func (c Calendar) Promise(at time.Time, workingDays int) Date {
 	}
 	return d
 }
+
+// Before returns the moment before which work has had workingDays whole working
+// days by now: of what came in before it, the day of Promise is over.
+func (c Calendar) Before(now time.Time, workingDays int) time.Time {
+	d := DateOf(now)
+	for workingDays > 0 {
+		if d = d.AddDays(-1); c.Working(d) {
+			workingDays--
+		}
+	}
+	if c.CutOff > 0 {
+		return d.AddDays(-1).At(0, 0).Add(c.CutOff)
+	}
+	return d.At(0, 0)
+}

@@ -267,6 +267,31 @@ func TestPromiseByTheBanksWeek(t *testing.T) {
 	}
 }
 
+// However the calendar is made, work came in before Before exactly when the day
+// of its Promise is over.
+func TestBeforeIsTheOtherSideOfPromise(t *testing.T) {
+	start := date(t, "2026-01-01")
+	rapid.Check(t, func(t *rapid.T) {
+		bank := saudi.Calendar{
+			Week: map[time.Weekday]bool{}, Holidays: map[saudi.Date]bool{},
+			CutOff: time.Duration(rapid.IntRange(0, 23).Draw(t, "cut-off")) * time.Hour,
+		}
+		for _, day := range rapid.SliceOfN(rapid.IntRange(0, 6), 0, 7).Draw(t, "week") {
+			bank.Week[time.Weekday(day)] = true
+		}
+		for _, offset := range rapid.SliceOfN(rapid.IntRange(0, 60), 0, 20).Draw(t, "holidays") {
+			bank.Holidays[start.AddDays(offset)] = true
+		}
+		now := start.At(0, 0).Add(time.Duration(rapid.IntRange(0, 60*24*60).Draw(t, "now, in minutes")) * time.Minute)
+		n := rapid.IntRange(1, 10).Draw(t, "n")
+		before := bank.Before(now, n)
+		over := func(at time.Time) bool { return bank.Promise(at, n).Before(saudi.DateOf(now)) }
+		if !over(before.Add(-time.Nanosecond)) || over(before) {
+			t.Fatalf("at %s what came in before %s: %t, at it: %t", now, before, over(before.Add(-time.Nanosecond)), over(before))
+		}
+	})
+}
+
 // However the calendar is made, a promise is a working day with exactly n of
 // them after the day that is counted from.
 func TestPromiseCountsWorkingDays(t *testing.T) {
