@@ -290,6 +290,23 @@ type View struct {
 	Preview *Preview
 	Refund  *gateway.Refund
 	Events  []gateway.Event // of the refund, oldest first
+	Late    Lateness
+}
+
+// Lateness is how late a refund is, if the caller is told: a teller is, and a customer has the day that they were
+// promised.
+type Lateness struct {
+	Told bool
+	Late gateway.Lateness
+}
+
+// Lateness returns how late each refund is, to this caller, at this moment.
+func (p *Path) Lateness(c Caller) func(gateway.Refund) Lateness {
+	if c.assisted == nil {
+		return func(gateway.Refund) Lateness { return Lateness{} }
+	}
+	deadlines := gateway.DeadlinesAt(time.Now(), p.Terms().Calendar)
+	return func(r gateway.Refund) Lateness { return Lateness{true, r.Lateness(deadlines)} }
 }
 
 // View returns the caller's refund or preview of this id.
@@ -305,7 +322,7 @@ func (p *Path) View(ctx context.Context, c Caller, id string) (View, error) {
 	events, err := p.Book.Events(ctx, id)
 	// It may have moved on between the two reads; the timeline ends where the refund stands.
 	events = slices.DeleteFunc(events, func(e gateway.Event) bool { return e.Version > r.Version })
-	return View{Refund: &r, Events: events}, unavailable(err)
+	return View{Refund: &r, Events: events, Late: p.Lateness(c)(r)}, unavailable(err)
 }
 
 // Version counts what there has been to see, and rises with it; 0 of a preview.

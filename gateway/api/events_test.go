@@ -262,7 +262,12 @@ type events struct {
 // ask asks for a stream, or for whatever is at that end of the refund.
 func (s *streams) ask(end, customer string, header ...string) *events {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://gateway/v1/refunds/"+s.shelf.refund.ID+end, nil)
+	return s.get("/v1/refunds/"+s.shelf.refund.ID+end, customer, header...)
+}
+
+func (s *streams) get(path, customer string, header ...string) *events {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://gateway"+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

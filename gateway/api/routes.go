@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/otp"
 )
 
@@ -455,7 +456,10 @@ func (s *server) refunds() {
 			if err != nil {
 				return nil, err
 			}
-			return &answer[List[RefundItem]]{listOf(refunds, next, itemOf)}, nil
+			late := s.Path.Lateness(c)
+			return &answer[List[RefundItem]]{listOf(refunds, next, func(r gateway.Refund) RefundItem {
+				return lateItemOf(r, late(r))
+			})}, nil
 		})
 	route(s, op("get-refund", http.MethodGet, "/v1/refunds/{refund_id}", "A refund and its timeline", "Refunds").
 		says("What became of it. `status` is for customers and has five values; `state` is finer, and `timeline` tells each that "+

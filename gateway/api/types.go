@@ -270,6 +270,26 @@ var (
 	}
 )
 
+// Overdue is how late a refund is. Only a teller's answers have it.
+type Overdue bank.Lateness
+
+// IsZero reports whether the caller isn't told.
+func (o Overdue) IsZero() bool { return !o.Told }
+
+// MarshalJSON writes how late it is, or null.
+func (o Overdue) MarshalJSON() ([]byte, error) {
+	if o.Late == gateway.InTime {
+		return []byte("null"), nil
+	}
+	return json.Marshal(o.Late)
+}
+
+// Schema is what the contract says of it.
+func (Overdue) Schema(huma.Registry) *huma.Schema {
+	late := []any{string(gateway.Overdue), string(gateway.Red)}
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString, Enum: late}, {Type: "null"}}}
+}
+
 func reasonOf(reason bank.Reason, words bank.Text) (*string, Maybe[Text]) {
 	if reason == "" || words == (bank.Text{}) { // none, or one that isn't for customers
 		return nil, Maybe[Text]{}
@@ -361,6 +381,7 @@ type RefundItem struct {
 	UpdatedAt   Instant     `json:"updated_at" doc:"Of the last step."`
 	Reason      *string     `json:"reason" doc:"Of a rejected or returned refund."`
 	ReasonText  Maybe[Text] `json:"reason_text" doc:"Of the reason."`
+	Overdue     Overdue     `json:"overdue,omitzero" doc:"In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time."`
 }
 
 func itemOf(r gateway.Refund) RefundItem {
@@ -372,6 +393,13 @@ func itemOf(r gateway.Refund) RefundItem {
 		reason := bank.Reason(r.Reason)
 		item.Reason, item.ReasonText = reasonOf(reason, reason.Text())
 	}
+	return item
+}
+
+// lateItemOf is itemOf for a caller who is told how late the refund is.
+func lateItemOf(r gateway.Refund, late bank.Lateness) RefundItem {
+	item := itemOf(r)
+	item.Overdue = Overdue(late)
 	return item
 }
 
@@ -398,7 +426,7 @@ type Refund struct {
 }
 
 func refundOf(v bank.View) Refund {
-	refund := Refund{RefundItem: itemOf(*v.Refund), Timeline: make([]Step, 0, len(v.Events))}
+	refund := Refund{RefundItem: lateItemOf(*v.Refund, v.Late), Timeline: make([]Step, 0, len(v.Events))}
 	for _, e := range v.Events {
 		refund.Timeline = append(refund.Timeline, Step{
 			At: Instant(e.At), State: string(e.To), Text: Text(bank.StateText(e.To)),

@@ -198,6 +198,7 @@ type Refund struct {
 	PromisedByHijri string    `json:"promised_by_hijri"`
 	Reason          Code      `json:"reason"` // of a rejected or returned one
 	ReasonText      Text      `json:"reason_text"`
+	Overdue         string    `json:"overdue"`  // to a teller: overdue after three working days, red after seven
 	Timeline        []Step    `json:"timeline"` // oldest first; lists leave it out
 }
 

@@ -100,7 +100,7 @@ func (a *attempt) ask(ctx context.Context, r gateway.Refund) {
 	now := time.Now()
 	due := now.Add(askPending(r.Asks+1, now.Sub(r.UpdatedAt)))
 	switch {
-	case err == nil && answer.State == CorePending && now.Sub(r.UpdatedAt) >= pendingMax:
+	case err == nil && answer.State == CorePending && a.late(r, now):
 		a.escalate(ctx, r, "unsettled_too_long")
 	case err == nil && answer.State == CorePending:
 		a.apply(ctx)(r.Still(due), nil)
@@ -157,8 +157,7 @@ func (a *attempt) undecided(ctx context.Context, r gateway.Refund, err error, no
 	case r.State == gateway.InDoubt && now.Sub(r.DoubtSince) >= doubtMax:
 		a.escalate(ctx, r, "doubt_too_old")
 		return
-	case (r.State == gateway.Refunded || r.State == gateway.Returning) && now.Sub(r.UpdatedAt) >= creditMax,
-		r.State == gateway.Pending && now.Sub(r.UpdatedAt) >= pendingMax:
+	case a.late(r, now):
 		a.escalate(ctx, r, "unsettled_too_long")
 		return
 	case r.State == gateway.InDoubt:

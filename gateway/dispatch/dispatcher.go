@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 )
 
@@ -26,6 +27,9 @@ type Config struct {
 	Log        *slog.Logger
 	Metrics    Metrics      // nil: nobody counts
 	Tracer     trace.Tracer // nil: attempts are in no trace
+
+	// Calendar is the bank's, by which a refund is late. Nil: Sunday to Thursday, without holidays.
+	Calendar func() saudi.Calendar
 
 	// Clock returns gateway.ErrClockSkew when this machine's clock isn't the queue's. It is asked every few seconds; as
 	// long as it says so nothing is claimed, because leases and quiet periods of others would be judged by a wrong time.
@@ -70,6 +74,9 @@ func New(c Config) *Dispatcher {
 	}
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if c.Calendar == nil {
+		c.Calendar = func() saudi.Calendar { return saudi.Calendar{} }
 	}
 	if c.Workers == 0 {
 		c.Workers = 16

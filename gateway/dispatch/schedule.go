@@ -3,6 +3,8 @@ package dispatch
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/istirdad/istirdad/gateway"
 )
 
 // The schedules of core-protocol.md rule 7 and reliability.md §8. All are arithmetic on what the row remembers, so any
@@ -16,11 +18,6 @@ const (
 	doubtMax       = 24 * time.Hour      // then people
 	contradictions = 3                   // "unknown reference" answers about a refund that the core had accepted; then people
 
-	// People are called when the bank hasn't settled a credit, or the core a return, within the three days that the
-	// customer was promised, and when the core itself is still working on the seventh (product.md).
-	creditMax  = 72 * time.Hour
-	pendingMax = 7 * 24 * time.Hour
-
 	askFirst     = 2 * time.Second
 	askMax       = 5 * time.Minute
 	askLater     = 15 * time.Minute // after an hour of pending
@@ -32,6 +29,21 @@ const (
 	// callMax is the longest deadline of a call that is let finish when the process stops: that of a send.
 	callMax = 10 * time.Second
 )
+
+// late reports whether people must look at a refund because of how long it has been in its state, by the bank's working
+// days: when the bank hasn't settled a credit, or the core a return, in the three that customers are promised; and when
+// the core itself is still working after seven (product.md).
+func (a *attempt) late(r gateway.Refund, now time.Time) bool {
+	late := gateway.DeadlinesAt(now, a.Calendar()).Lateness(r.UpdatedAt)
+	switch r.State {
+	case gateway.Refunded, gateway.Returning:
+		return late != gateway.InTime
+	case gateway.Pending:
+		return late == gateway.Red
+	default:
+		return false
+	}
+}
 
 // doubling is the wait after n tries: 2, 5, 10, 20, 40, 80, 160 and then 300 seconds.
 func doubling(n int) time.Duration {

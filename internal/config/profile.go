@@ -112,7 +112,8 @@ type Limits struct {
 	ConfirmCodeAbove money.Amount `yaml:"confirm_code_above"`
 	// OnlineLimit is what a customer may ask back in a Riyadh day by themselves. Default 10000.00, from 0.01 to 1000000.00.
 	OnlineLimit money.Amount `yaml:"online_limit"`
-	// CounterLimit is the same with a teller's help. Default 20000.00, from 0.01 to 1000000.00.
+	// CounterLimit is the same with a teller's help. Whoever is refused online is told that a branch can do more, so it is no
+	// less. Default 20000.00, from online_limit to 1000000.00.
 	CounterLimit money.Amount `yaml:"counter_limit"`
 	// ApproveAbove is what the day may come to at the counter before a second person must agree. Default 10000.00, from 0.01
 	// to counter_limit.

@@ -140,6 +140,9 @@ func (l *profileLoader) checkLimits() {
 	within(l, "limits.confirm_code_above", limits.ConfirmCodeAbove, 0, amountMax)
 	within(l, "limits.online_limit", limits.OnlineLimit, 1, amountMax)
 	within(l, "limits.counter_limit", limits.CounterLimit, 1, amountMax)
+	if !l.failed["limits.online_limit"] && !l.failed["limits.counter_limit"] && limits.CounterLimit < limits.OnlineLimit {
+		l.bad("limits.counter_limit", "must not be below online_limit: whoever is refused online is told that a branch can do more")
+	}
 	if !l.failed["limits.counter_limit"] && (limits.ApproveAbove < 1 || limits.ApproveAbove > limits.CounterLimit) {
 		l.bad("limits.approve_above", "must be from 0.01 to counter_limit")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, one of a session that
@@ -23,15 +24,17 @@ type Identity interface {
 	Verify(ctx context.Context, bearer string) (bank.Caller, error)
 }
 
-// Counter says how many refunds are in each state.
+// Counter says how many refunds are in each state, and how many are late.
 type Counter interface {
 	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
+	Late(ctx context.Context, d gateway.Deadlines) (gateway.Late, error)
 }
 
 // Config is what the listener looks at.
 type Config struct {
 	Identity Identity
 	Store    Counter
+	Calendar func() saudi.Calendar                  // the bank's, by which a refund is late
 	Breakers func() map[string]string               // state by kind of call
 	Degraded map[string]func() bool                 // what isn't well though the gateway is ready, by reason
 	Routes   func() map[string]bool                 // of SMS, by name: whether the last message was taken
@@ -200,8 +203,10 @@ type route struct {
 func (c Config) summary(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkMax)
 	defer cancel()
+	now := time.Now()
 	counts, oldest, err := c.Store.Counts(ctx)
-	if err != nil {
+	late, lateErr := c.Store.Late(ctx, gateway.DeadlinesAt(now, c.Calendar()))
+	if err != nil || lateErr != nil {
 		refuse(w, http.StatusServiceUnavailable, "try_again")
 		return
 	}
@@ -215,7 +220,7 @@ func (c Config) summary(w http.ResponseWriter, r *http.Request) {
 	}
 	age := 0.0
 	if !oldest.IsZero() {
-		age = max(0, time.Since(oldest).Seconds()) // another machine's clock may be ahead
+		age = max(0, now.Sub(oldest).Seconds()) // another machine's clock may be ahead
 	}
 	routes := []route{}
 	for name, healthy := range c.Routes() {
@@ -223,9 +228,35 @@ func (c Config) summary(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.SortFunc(routes, func(a, b route) int { return strings.Compare(a.Route, b.Route) })
 	write(w, http.StatusOK, map[string]any{
-		"states": states, "oldest_unfinished_s": int(age), "breakers": breakers, "sms": routes,
+		"states": states, "oldest_unfinished_s": int(age), "overdue": latenessOf(late), "breakers": breakers, "sms": routes,
 	})
 }
+
+// lateness is what operators are told of refunds that are late.
+type lateness struct {
+	Overdue int     `json:"overdue"` // those that are red among them
+	Red     int     `json:"red"`
+	Oldest  *oldest `json:"oldest"`
+}
+
+// oldest is the one that has waited longest.
+type oldest struct {
+	RefundID  string        `json:"refund_id"`
+	Reference string        `json:"reference"`
+	State     gateway.State `json:"state"`
+	CreatedAt string        `json:"created_at"`
+}
+
+func latenessOf(late gateway.Late) lateness {
+	l := lateness{Overdue: late.Overdue, Red: late.Red}
+	if r := late.Oldest; r != nil {
+		l.Oldest = &oldest{r.ID, r.Reference, r.State, instant(r.CreatedAt)}
+	}
+	return l
+}
+
+// instant is a time as api.md has it: RFC 3339 in UTC with six decimals.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // refuse answers with a code of api.md; operators' programs go by it.
 func refuse(w http.ResponseWriter, status int, code string) {

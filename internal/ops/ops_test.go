@@ -16,6 +16,7 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/ops"
+	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 // ask returns the status of an answer, and its body.
@@ -38,6 +39,7 @@ func ask(t *testing.T, c ops.Config, path string) (int, map[string]any) {
 // quiet is a gateway of which nothing more is to be told than c says.
 func quiet(c ops.Config) ops.Config {
 	c.Identity = staff{}
+	c.Calendar = func() saudi.Calendar { return saudi.Calendar{} }
 	if c.Breakers == nil {
 		c.Breakers = func() map[string]string { return nil }
 	}
@@ -224,7 +226,15 @@ func TestMetrics(t *testing.T) {
 type counter struct {
 	counts map[gateway.State]int
 	oldest time.Time
+	late   func(gateway.Deadlines) gateway.Late // nil: none is
 	err    error
+}
+
+func (c counter) Late(_ context.Context, d gateway.Deadlines) (gateway.Late, error) {
+	if c.late == nil {
+		return gateway.Late{}, nil
+	}
+	return c.late(d), nil
 }
 
 func (c counter) Counts(context.Context) (map[gateway.State]int, time.Time, error) {
@@ -264,6 +274,34 @@ func TestSummary(t *testing.T) {
 		status, body = ask(t, ops.Config{Store: counter{err: errors.New("password=secret")}, Breakers: breakers}, "/ops/api/summary")
 		if want := (map[string]any{"status": 503.0, "code": "try_again"}); status != 503 || !reflect.DeepEqual(body, want) {
 			t.Errorf("without a store: %d %v", status, body)
+		}
+	})
+}
+
+// TestSummaryOfTheLate: how many refunds are late by the bank's working days, and the oldest of them.
+func TestSummaryOfTheLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // on Saturday 2000-01-01
+		store := counter{}
+		if _, body := ask(t, ops.Config{Store: store}, "/ops/api/summary"); !reflect.DeepEqual(body["overdue"], map[string]any{
+			"overdue": 0.0, "red": 0.0, "oldest": nil,
+		}) {
+			t.Errorf("of none it says %v", body["overdue"])
+		}
+		store.late = func(d gateway.Deadlines) gateway.Late {
+			monday := time.Date(1999, 12, 28, 0, 0, 0, 0, saudi.Riyadh)
+			if !d.Overdue.Equal(monday) || !d.Red.Equal(monday.AddDate(0, 0, -6)) {
+				t.Errorf("late is what was confirmed before %s, and red before %s", d.Overdue, d.Red)
+			}
+			return gateway.Late{Overdue: 3, Red: 1, Oldest: &gateway.Refund{
+				ID: "019c", Reference: "RFK5EWJTN6GVB8STYT", State: gateway.Manual, CreatedAt: monday.Add(5 * time.Microsecond),
+			}}
+		}
+		if _, body := ask(t, ops.Config{Store: store}, "/ops/api/summary"); !reflect.DeepEqual(body["overdue"], map[string]any{
+			"overdue": 3.0, "red": 1.0, "oldest": map[string]any{
+				"refund_id": "019c", "reference": "RFK5EWJTN6GVB8STYT", "state": "manual", "created_at": "1999-12-27T21:00:00.000005Z",
+			},
+		}) {
+			t.Errorf("it says %v", body["overdue"])
 		}
 	})
 }

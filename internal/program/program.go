@@ -19,6 +19,7 @@ import (
 	"github.com/istirdad/istirdad/gateway/refundcore"
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/ops"
+	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/internal/telemetry"
 	"github.com/istirdad/istirdad/otp"
@@ -38,6 +39,8 @@ type Store interface {
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
 	// Counts is how many refunds are in each state, and when the oldest that isn't final was recorded.
 	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
+	// Late is how many refunds are late by these deadlines.
+	Late(ctx context.Context, d gateway.Deadlines) (gateway.Late, error)
 	// Check says whether the store could take a refund now; gateway.ErrClockSkew when its clock isn't ours.
 	Check(ctx context.Context) error
 }
@@ -140,6 +143,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	g.dispatcher = dispatch.New(dispatch.Config{
 		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
 		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
+		Calendar: c.calendar,
 	})
 	g.watcher = bank.NewWatcher(store, c.Streams, c.Log)
 	g.closers = append(g.closers, g.watcher.Close)
@@ -161,7 +165,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 		return nil, err
 	}
 	listener := ops.Config{
-		Identity: door, Store: store, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
+		Identity: door, Store: store, Calendar: c.calendar, Metrics: c.Telemetry.Handler(), Stopping: g.draining.Load,
 		Breakers: func() map[string]string { return breakers(core) },
 		Degraded: map[string]func() bool{"profile": func() bool { _, refused := c.Profile.State(); return refused }},
 		Routes:   func() map[string]bool { return map[string]bool{"http": route.Healthy()} },
@@ -181,6 +185,9 @@ func (c *Config) wording(service string) (moi.Service, otp.Brand) {
 	terms := c.Profile.Terms()
 	return terms.Describe(service), terms.Brand
 }
+
+// calendar is the bank's, as it is now.
+func (c *Config) calendar() saudi.Calendar { return c.Profile.Terms().Calendar }
 
 // Channel is the channel API.
 func (g *Gateway) Channel() http.Handler { return g.channel }

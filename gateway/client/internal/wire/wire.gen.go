@@ -381,6 +381,24 @@ func (e ReceiptStatus) Valid() bool {
 	}
 }
 
+// Defines values for RefundOverdue.
+const (
+	RefundOverdueOverdue RefundOverdue = "overdue"
+	RefundOverdueRed     RefundOverdue = "red"
+)
+
+// Valid indicates whether the value is a known member of the RefundOverdue enum.
+func (e RefundOverdue) Valid() bool {
+	switch e {
+	case RefundOverdueOverdue:
+		return true
+	case RefundOverdueRed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RefundStatus.
 const (
 	RefundStatusCancelled   RefundStatus = "cancelled"
@@ -402,6 +420,24 @@ func (e RefundStatus) Valid() bool {
 	case RefundStatusRejected:
 		return true
 	case RefundStatusVisitBranch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RefundItemOverdue.
+const (
+	RefundItemOverdueOverdue RefundItemOverdue = "overdue"
+	RefundItemOverdueRed     RefundItemOverdue = "red"
+)
+
+// Valid indicates whether the value is a known member of the RefundItemOverdue enum.
+func (e RefundItemOverdue) Valid() bool {
+	switch e {
+	case RefundItemOverdueOverdue:
+		return true
+	case RefundItemOverdueRed:
 		return true
 	default:
 		return false
@@ -942,6 +978,9 @@ type Refund struct {
 	// Name Of the service, with the request's variant.
 	Name Text `json:"name"`
 
+	// Overdue In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time.
+	Overdue *RefundOverdue `json:"overdue,omitempty"`
+
 	// PromisedBy Gregorian, in Riyadh.
 	//
 	// Examples: 2026-03-10
@@ -989,6 +1028,9 @@ type Refund struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// RefundOverdue defines model for Refund.Overdue.
+type RefundOverdue string
+
 // RefundStatus For customers.
 type RefundStatus string
 
@@ -1007,6 +1049,9 @@ type RefundItem struct {
 
 	// Name Of the service, with the request's variant.
 	Name Text `json:"name"`
+
+	// Overdue In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time.
+	Overdue *RefundItemOverdue `json:"overdue,omitempty"`
 
 	// PromisedBy Gregorian, in Riyadh.
 	//
@@ -1051,6 +1096,9 @@ type RefundItem struct {
 	// Examples: 2026-03-05T06:10:00.000000Z
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// RefundItemOverdue defines model for RefundItem.Overdue.
+type RefundItemOverdue string
 
 // RefundItemStatus For customers.
 type RefundItemStatus string

@@ -782,6 +782,8 @@ export interface components {
             created_at: string;
             /** @description Of the service, with the request's variant. */
             name: components["schemas"]["Text"];
+            /** @description In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time. */
+            overdue?: ("overdue" | "red") | null;
             /**
              * Format: date
              * @description Gregorian, in Riyadh.
@@ -840,6 +842,8 @@ export interface components {
             created_at: string;
             /** @description Of the service, with the request's variant. */
             name: components["schemas"]["Text"];
+            /** @description In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time. */
+            overdue?: ("overdue" | "red") | null;
             /**
              * Format: date
              * @description Gregorian, in Riyadh.
