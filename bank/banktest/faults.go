@@ -8,25 +8,67 @@ type Kind string
 // Kinds that every neighbour of the gateway obeys.
 const (
 	Stop           Kind = "stop"             // connections are refused until the fault is cleared
+	Flapping       Kind = "flapping"         // a second of that, a second without, and so on until the fault is cleared
 	HangBefore     Kind = "hang_before"      // silence: no effect, and never an answer
 	EffectThenHang Kind = "effect_then_hang" // the call has its effect, and never an answer
 	Unavailable    Kind = "unavailable"      // 503, no effect
+	Well           Kind = "well"             // nothing: a call that is to be answered well, whatever faults were switched on after this
+)
+
+// Kinds of the government core alone, and of calls that have no effect, or not yet.
+const (
+	LateEffect        Kind = "late_effect"         // silence; a refund is taken up to 60 s later
+	ErrorBefore       Kind = "error_before"        // 500
+	OddRetryAfter     Kind = "odd_retry_after"     // 503 with a Retry-After that is a date, seconds, 0, 1000000000 or garbage
+	TooMany           Kind = "too_many"            // 429
+	ResetBeforeEffect Kind = "reset_before_effect" // the connection is reset instead of an answer
+	Unauthorized      Kind = "unauthorized"        // 401
+	Forbidden         Kind = "forbidden"           // 403
+	Redirect          Kind = "redirect"            // 302, 303, 307 or 308
+	Maintenance       Kind = "maintenance"         // 503 with a Retry-After that names the end; the portal says so too
 )
 
 // Kinds of the government core alone. The call has its effect.
 const (
-	Late              Kind = "late"               // answered up to 3 s later
-	ResetMidAnswer    Kind = "reset_mid_answer"   // the connection breaks in the middle of the answer
-	SlowBody          Kind = "slow_body"          // the answer drips over up to 3 s
-	Malformed         Kind = "malformed"          // the answer is cut short
-	BadSignature      Kind = "bad_signature"      // the answer's signature is wrong or missing
+	ErrorAfter        Kind = "error_after"         // 500
+	ResetBeforeAnswer Kind = "reset_before_answer" // the connection is reset before the first byte of the answer
+	ResetMidAnswer    Kind = "reset_mid_answer"    // the connection breaks in the middle of the answer
+	Trickle           Kind = "trickle"             // the answer comes at a byte a second, for longer than anybody waits
+	HTML              Kind = "html"                // 200 with an HTML page
+	Malformed         Kind = "malformed"           // the answer is cut short
+	HugeAnswer        Kind = "huge_answer"         // the answer is 32 MiB long
+	GzipBomb          Kind = "gzip_bomb"           // the answer unpacks to more than 1 GiB
+	BadSignature      Kind = "bad_signature"       // the answer's signature is wrong or missing
+	ExpiredSignature  Kind = "expired_signature"   // the answer's signature has expired
+	WrongKeyID        Kind = "wrong_key_id"        // the answer is signed under a key id that nobody knows
+	ClockAhead        Kind = "clock_ahead"         // the answer's signature is from 10 min ahead
+	ClockBehind       Kind = "clock_behind"        // the answer's signature is from 10 min ago
+	WrongEcho         Kind = "wrong_echo"          // a signed answer names another reference, request, amount or IBAN
+	ReferenceReused   Kind = "reference_reused"    // a refund that is sent again word for word is answered 409 reference_reused
+	UnknownState      Kind = "unknown_state"       // an answer carries a state that no page documents
+
+	Late           Kind = "late"            // answered up to 3 s later
+	SlowBody       Kind = "slow_body"       // the answer drips over up to 3 s
+	ShuffledFields Kind = "shuffled_fields" // the fields of an answer come in another order
+	UnknownFields  Kind = "unknown_fields"  // an answer carries fields that no page documents
+)
+
+// Kinds of the government core alone, about what its book says.
+const (
 	StaleStatus       Kind = "stale_status"       // a status answer tells what was true before the last change
-	UnknownState      Kind = "unknown_state"      // an answer carries a state that no page documents
+	Contradiction     Kind = "contradiction"      // a status answer doesn't know a refund any more that one has told of before
+	Forgets           Kind = "forgets"            // the core forgets a reference for good
 	RejectedLater     Kind = "rejected_later"     // accepted as pending, and later rejected
-	ShuffledFields    Kind = "shuffled_fields"    // the fields of an answer come in another order
-	UnknownFields     Kind = "unknown_fields"     // an answer carries fields that no page documents
+	Reversed          Kind = "reversed"           // released, and some seconds later taken back by the core itself
+	ConsumedMeanwhile Kind = "consumed_meanwhile" // the fee is used between preview and confirm
+	AmountChanged     Kind = "amount_changed"     // the request's balance changes between preview and confirm
+
 	DuplicateCallback Kind = "duplicate_callback" // a callback is delivered twice
+	CallbackStorm     Kind = "callback_storm"     // a callback is delivered ten times at once
 	LateCallback      Kind = "late_callback"      // a callback is delivered up to 10 s late
+	EarlyCallback     Kind = "early_callback"     // a callback comes before the answer to the refund that it is about
+	OrphanCallback    Kind = "orphan_callback"    // beside a callback comes one about a reference that nobody knows
+	UnorderedCallback Kind = "unordered_callback" // after a callback comes the one that should have been before it
 )
 
 // A FaultOption narrows a fault down: a [Call], a [User], a [Count], a [Rate].
@@ -46,6 +88,7 @@ const (
 	OnList     Call = "list"     // to the core: the refunds of a day
 	OnReturn   Call = "return"   // to the core: taking money back
 	OnCallback Call = "callback" // of the core to the gateway
+	OnPortal   Call = "portal"   // of a person to the core's portal
 	OnCustomer Call = "customer" // to the bank: customers and staff
 	OnCredit   Call = "credit"   // to the bank: crediting an account
 	OnSMS      Call = "sms"      // to the phone

@@ -113,7 +113,18 @@ func TestNothingIsMissed(t *testing.T) {
 func TestFaultsByName(t *testing.T) {
 	w := banktest.Start(t)
 	known := map[banktest.Kind]banktest.Call{
-		banktest.Stop: "", banktest.HangBefore: "", banktest.EffectThenHang: "", banktest.Unavailable: "",
+		banktest.Stop: "", banktest.Flapping: "", banktest.HangBefore: "", banktest.EffectThenHang: "", banktest.Unavailable: "", banktest.Well: "",
+		banktest.LateEffect: banktest.OnSubmit, banktest.ErrorBefore: banktest.OnSubmit, banktest.OddRetryAfter: banktest.OnStatus,
+		banktest.TooMany: banktest.OnInquiry, banktest.ResetBeforeEffect: banktest.OnSubmit, banktest.Unauthorized: banktest.OnList,
+		banktest.Forbidden: banktest.OnReturn, banktest.Redirect: banktest.OnSubmit, banktest.Maintenance: banktest.OnPortal,
+		banktest.ErrorAfter: banktest.OnSubmit, banktest.ResetBeforeAnswer: banktest.OnSubmit, banktest.Trickle: banktest.OnStatus,
+		banktest.HTML: banktest.OnInquiry, banktest.HugeAnswer: banktest.OnList, banktest.GzipBomb: banktest.OnReturn,
+		banktest.ExpiredSignature: banktest.OnSubmit, banktest.WrongKeyID: banktest.OnStatus, banktest.ClockAhead: banktest.OnSubmit,
+		banktest.ClockBehind: banktest.OnStatus, banktest.WrongEcho: banktest.OnStatus, banktest.ReferenceReused: banktest.OnSubmit,
+		banktest.Contradiction: banktest.OnStatus, banktest.Forgets: banktest.OnSubmit, banktest.Reversed: banktest.OnSubmit,
+		banktest.ConsumedMeanwhile: banktest.OnSubmit, banktest.AmountChanged: banktest.OnSubmit,
+		banktest.CallbackStorm: banktest.OnCallback, banktest.EarlyCallback: banktest.OnSubmit,
+		banktest.OrphanCallback: banktest.OnCallback, banktest.UnorderedCallback: banktest.OnCallback,
 		banktest.Late: banktest.OnSubmit, banktest.ResetMidAnswer: banktest.OnSubmit, banktest.SlowBody: banktest.OnInquiry,
 		banktest.Malformed: banktest.OnList, banktest.BadSignature: banktest.OnReturn, banktest.StaleStatus: banktest.OnStatus,
 		banktest.UnknownState: banktest.OnSubmit, banktest.RejectedLater: banktest.OnSubmit,
@@ -146,7 +157,7 @@ func TestFaultsByName(t *testing.T) {
 	// Who misspells a call is told those that there are.
 	said := w.Control(http.MethodPost, "/faults", `[{"kind":"stop","match":{"call":"nobody"}}]`).Want(http.StatusBadRequest).Body
 	for _, call := range []banktest.Call{
-		banktest.OnSubmit, banktest.OnStatus, banktest.OnInquiry, banktest.OnList, banktest.OnReturn, banktest.OnCallback,
+		banktest.OnSubmit, banktest.OnStatus, banktest.OnInquiry, banktest.OnList, banktest.OnReturn, banktest.OnCallback, banktest.OnPortal,
 		banktest.OnCustomer, banktest.OnCredit, banktest.OnSMS,
 	} {
 		said = bytes.Replace(said, []byte(" "+call), nil, 1)
@@ -164,7 +175,7 @@ func TestFaultsRefused(t *testing.T) {
 		options []banktest.FaultOption
 		says    string
 	}{
-		"kind":      {"unavialable", nil, "there are stop, hang_before, effect_then_hang, unavailable, late"},
+		"kind":      {"unavialable", nil, "there are stop, flapping, hang_before, effect_then_hang, unavailable"},
 		"call":      {banktest.Late, []banktest.FaultOption{banktest.Call("sumbit")}, "there are callback, credit, customer"},
 		"not there": {banktest.StaleStatus, []banktest.FaultOption{banktest.OnCredit}, "does not happen to"},
 		"user":      {banktest.Unavailable, []banktest.FaultOption{banktest.User("p99")}, `nobody is called "p99"`},

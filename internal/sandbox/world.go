@@ -165,6 +165,7 @@ func (w *World) standIns(o Options, books string) (err error) {
 	w.seed = sandboxseed.New(o.Crowd, began)
 	w.seed.AddEmployer(o.Employer, began)
 	w.board = sandboxfault.NewBoard(o.Seed)
+	w.undo(w.board.Close)
 	users := map[string]string{}
 	for _, p := range w.seed.People {
 		users[p.IDNumber] = p.User

@@ -2,12 +2,17 @@ package sandboxcore
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
@@ -18,7 +23,9 @@ type answer struct {
 	status      int
 	contentType string
 	body        []byte
+	blanks      int  // that follow the body
 	effect      bool // the book changed
+	tells       bool // that there is a refund under the reference
 }
 
 func jsonAnswer(status int, body any) answer {
@@ -43,11 +50,21 @@ func problem(status int, code, detail string) answer {
 func (c *Core) send(w http.ResponseWriter, v *visit, a answer) {
 	m := v.mischief
 	a.body = m.distort(a)
+	switch {
+	case m.is(sandboxfault.HugeAnswer):
+		a.blanks = hugeAnswer
+	case m.is(sandboxfault.Trickle):
+		a.body = slices.Concat(bytes.Repeat([]byte(" "), trickleBlanks), a.body)
+	case m.is(sandboxfault.GzipBomb):
+		a.body = bomb(a.body)
+		w.Header().Set("Content-Encoding", "gzip")
+	}
 	if m.is(sandboxfault.Late) && !v.sleep(m.dice.between(lateAtLeast, lateMax)) {
 		v.abort()
 	}
 	h := w.Header()
-	sign(message{status: a.status, header: h}, a.body, answerComponents, newStamp(time.Now(), v.nonce, c.cfg.KeyID), c.cfg.Key)
+	h.Set("Content-Digest", a.digest())
+	sign(message{status: a.status, header: h}, answerComponents, m.stamp(time.Now(), v.nonce, c.cfg.KeyID), c.cfg.Key)
 	if m.is(sandboxfault.BadSignature) {
 		spoil(h, m.dice)
 	}
@@ -57,12 +74,32 @@ func (c *Core) send(w http.ResponseWriter, v *visit, a answer) {
 	case m.is(sandboxfault.ResetMidAnswer):
 		_, _ = w.Write(a.body[:len(a.body)/2])
 		_ = http.NewResponseController(w).Flush()
-		v.abort()
+		v.reset(w)
 	case m.is(sandboxfault.SlowBody):
-		v.drip(w, a.body)
+		const pieces = 10
+		v.drip(w, a, len(a.body)/pieces+1, m.dice.between(0, slowBodyMax/pieces))
+	case m.is(sandboxfault.Trickle):
+		v.drip(w, a, 1, tricklePause)
 	default:
-		_, _ = w.Write(a.body)
+		_, _ = io.Copy(w, a.reader())
 	}
+}
+
+// stamp is that of the answer's signature, as the fault will have it.
+func (m mischief) stamp(now time.Time, nonce, keyID string) stamp {
+	switch {
+	case m.is(sandboxfault.ExpiredSignature): // though made a moment ago
+		s := newStamp(now.Add(-50*time.Second), nonce, keyID)
+		s.expires = s.created + 30
+		return s
+	case m.is(sandboxfault.WrongKeyID):
+		keyID = "core-0"
+	case m.is(sandboxfault.ClockAhead):
+		now = now.Add(clockOff)
+	case m.is(sandboxfault.ClockBehind):
+		now = now.Add(-clockOff)
+	}
+	return newStamp(now, nonce, keyID)
 }
 
 // sendUnsigned is for those whom the core does not know, and for answers that a
@@ -73,21 +110,62 @@ func sendUnsigned(w http.ResponseWriter, v *visit, a answer) {
 	_, _ = w.Write(a.body)
 }
 
+// digest is that of the whole body.
+func (a answer) digest() string {
+	sum := sha256.New()
+	_, _ = io.Copy(sum, a.reader()) // neither fails
+	return digestField(sum.Sum(nil))
+}
+
+// reader is the whole body.
+func (a answer) reader() io.Reader {
+	return io.MultiReader(bytes.NewReader(a.body), io.LimitReader(blanks{}, int64(a.blanks)))
+}
+
+// blanks is white space without end. After a JSON value it means nothing.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// bomb packs a body with more white space than anybody's memory is for. Members
+// of a gzip file may follow each other, so that one of the blanks is enough.
+func bomb(body []byte) []byte {
+	return slices.Concat(packed(bytes.NewReader(body)), bytes.Repeat(packedBlanks(), bombMembers))
+}
+
+var packedBlanks = sync.OnceValue(func() []byte { return packed(io.LimitReader(blanks{}, bombMember)) })
+
+func packed(r io.Reader) []byte {
+	var text bytes.Buffer
+	w := gzip.NewWriter(&text)
+	if _, err := io.Copy(w, r); err != nil {
+		panic("sandboxcore: " + err.Error()) // out of memory, into memory
+	}
+	_ = w.Close()
+	return text.Bytes()
+}
+
 func writeHead(w http.ResponseWriter, a answer) {
 	w.Header().Set("Content-Type", a.contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)+a.blanks))
 	w.WriteHeader(a.status)
 }
 
-// drip sends body in ten pieces.
-func (v *visit) drip(w http.ResponseWriter, body []byte) {
-	const pieces = 10
-	pause := v.mischief.dice.between(0, slowBodyMax/pieces)
-	for piece := range slices.Chunk(body, len(body)/pieces+1) {
-		if _, err := w.Write(piece); err != nil || !v.sleep(pause) {
+// drip sends the body in pieces with pauses after them.
+func (v *visit) drip(w http.ResponseWriter, a answer, size int, pause time.Duration) {
+	for piece := range slices.Chunk(a.body, size) {
+		if _, err := w.Write(piece); err != nil {
 			v.abort()
 		}
 		_ = http.NewResponseController(w).Flush()
+		if !v.sleep(pause) {
+			v.abort()
+		}
 	}
 }
 
@@ -112,7 +190,9 @@ func (m mischief) distort(a answer) []byte {
 	case m.is(sandboxfault.Malformed):
 		return a.body[:len(a.body)*2/3]
 	case a.contentType != "application/json" ||
-		!m.is(sandboxfault.ShuffledFields) && !m.is(sandboxfault.UnknownFields) && !m.is(sandboxfault.UnknownState):
+		!slices.ContainsFunc([]string{
+			sandboxfault.ShuffledFields, sandboxfault.UnknownFields, sandboxfault.UnknownState, sandboxfault.WrongEcho,
+		}, m.is):
 		return a.body
 	}
 	var value any
@@ -121,8 +201,13 @@ func (m mischief) distort(a answer) []byte {
 	if err := decoder.Decode(&value); err != nil {
 		panic("sandboxcore: " + err.Error()) // our own body
 	}
-	if object, ok := value.(map[string]any); ok && m.is(sandboxfault.UnknownState) && object["state"] != nil {
-		object["state"] = "under_review"
+	if object, ok := value.(map[string]any); ok {
+		switch {
+		case m.is(sandboxfault.UnknownState) && object["state"] != nil:
+			object["state"] = "under_review"
+		case m.is(sandboxfault.WrongEcho):
+			echoWrongly(object, m.dice)
+		}
 	}
 	if m.is(sandboxfault.UnknownFields) {
 		addFields(value, m.dice)
@@ -130,6 +215,34 @@ func (m mischief) distort(a answer) []byte {
 	var text bytes.Buffer
 	writeShuffled(&text, value, m.dice)
 	return text.Bytes()
+}
+
+// echoWrongly has the answer name something else in one of the fields that tell
+// what it is about. Who was faster (already_refunded) is no echo.
+func echoWrongly(object map[string]any, d *dice) {
+	var fields []string
+	for _, field := range []string{"reference", "request_id", "amount", "iban"} {
+		if object[field] != nil && (field != "reference" || object["channel"] != channelBank) {
+			fields = append(fields, field)
+		}
+	}
+	if len(fields) == 0 {
+		return
+	}
+	switch field := fields[d.below(len(fields))]; field {
+	case "reference":
+		object[field] = d.reference()
+	case "request_id":
+		object[field] = fmt.Sprint(object[field], "0")
+	case "amount":
+		amount, err := object[field].(json.Number).Int64()
+		if err != nil {
+			panic("sandboxcore: " + err.Error()) // our own body
+		}
+		object[field] = d.otherAmount(amount)
+	case "iban":
+		object[field] = "SA0380000000608010167519" // a good one, of nobody
+	}
 }
 
 // addFields gives every object a field of a later version of the protocol.

@@ -66,9 +66,37 @@ type refund struct {
 	settleAt time.Time // while pending
 	ending   string    // what it will be then: refunded or rejected
 
+	reverseAfter time.Duration // from the release until the core takes it back by itself; 0: never
+	reverseAt    time.Time     // once released
+	forgotten    bool          // nobody finds the reference any more
+
+	// told: an answer that decides has said that there is this refund. It is not in
+	// the journal: after a restart the core has told nobody yet.
+	told bool
+
 	first    firstAnswer // repeated to whoever repeats the submission
 	released int
 	returned int
+	reversed int
+}
+
+// due is when something happens to f by itself; the zero time: never.
+func (f *refund) due() time.Time {
+	switch {
+	case f.channel != channelBank:
+	case f.state == statePending:
+		return f.settleAt
+	case f.state == stateRefunded:
+		return f.reverseAt
+	}
+	return time.Time{}
+}
+
+// queued is a submission that was never answered and arrives later.
+type queued struct {
+	submission
+	bank            string
+	called, arrives time.Time
 }
 
 // A submission is the body of POST /refunds: what one reference stands for.
@@ -116,6 +144,7 @@ type book struct {
 	payers   map[party]int
 	changes  []change // rising in time
 	events   map[string]event
+	queued   map[string]queued // by reference
 	counter  int64
 	last     time.Time // no change is earlier than the one before it
 }
@@ -141,6 +170,7 @@ func (b *book) replant() {
 	b.refunds = make(map[string]*refund)
 	b.payers = make(map[party]int)
 	b.events = make(map[string]event)
+	b.queued = make(map[string]queued)
 	b.accepted, b.changes, b.paid, b.counter = nil, nil, nil, 0
 	for _, seed := range b.seeds {
 		b.plant(seed)
@@ -252,7 +282,7 @@ func (b *book) truth() []Effect {
 	for _, f := range b.accepted {
 		effects = append(effects, Effect{
 			RequestID: f.RequestID, Reference: f.Reference, Channel: f.channel, Amount: f.Amount, IBAN: f.IBAN,
-			Released: f.released, Returned: f.returned,
+			Released: f.released, Returned: f.returned, Reversed: f.reversed,
 		})
 	}
 	return effects
@@ -263,7 +293,8 @@ func (b *book) current() []sandboxseed.Request {
 	defer b.mu.Unlock()
 	requests := slices.Concat(b.seeds, b.paid)
 	for i := range requests {
-		requests[i].State = b.requests[requests[i].ID].state
+		now := b.requests[requests[i].ID]
+		requests[i].State, requests[i].Amount = now.state, now.Amount
 	}
 	return requests
 }

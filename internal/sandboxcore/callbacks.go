@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
@@ -20,6 +21,7 @@ const (
 	callbackPauseMax = 60 * time.Second // between later ones
 	callbackTries    = 20               // then not before a restart: a quarter of an hour
 	callbacksAtOnce  = 8
+	stormCallbacks   = 10
 	stoppedPause     = time.Second // how often a stopped core looks whether it still is
 )
 
@@ -31,7 +33,8 @@ type event struct {
 	State         string    `json:"state"`
 	At            time.Time `json:"at"`
 
-	payer string // whose money it is
+	payer  string    // whose money it is
+	before *snapshot // what held before; nil: nothing
 }
 
 // A delivery is a callback on its way.
@@ -99,7 +102,7 @@ func (c *Core) deliver(d delivery) {
 		c.calling.add(time.Now().Add(stoppedPause), d)
 		return
 	}
-	m := c.mischief(sandboxfault.CallCallback, c.cfg.UserOf(d.payer))
+	m := c.mischief(sandboxfault.CallCallback, c.cfg.UserOf(d.payer), d.possible)
 	if m.is(sandboxfault.LateCallback) && !d.delayed {
 		d.delayed = true
 		c.calling.add(time.Now().Add(m.dice.between(0, lateCallbackMax)), d)
@@ -109,8 +112,18 @@ func (c *Core) deliver(d delivery) {
 	if !m.is(sandboxfault.HangBefore) && !m.is(sandboxfault.Unavailable) {
 		delivered = c.post(d.event, m)
 	}
-	if m.is(sandboxfault.DuplicateCallback) {
+	switch {
+	case m.is(sandboxfault.DuplicateCallback):
 		delivered = c.post(d.event, m) || delivered
+	case m.is(sandboxfault.CallbackStorm):
+		c.storm(d.event, m)
+	case m.is(sandboxfault.OrphanCallback):
+		orphan := event{EventID: newNonce(), Reference: m.dice.reference(), CoreReference: d.CoreReference, State: d.State, At: d.At}
+		c.post(orphan, m)
+	case m.is(sandboxfault.UnorderedCallback):
+		earlier := d.event
+		earlier.EventID, earlier.State, earlier.At = newNonce(), d.before.state, d.before.at
+		c.post(earlier, m)
 	}
 	if delivered && !m.is(sandboxfault.EffectThenHang) {
 		c.book.delivered(d.EventID)
@@ -119,6 +132,20 @@ func (c *Core) deliver(d delivery) {
 	if d.tries++; d.tries < callbackTries && c.ctx.Err() == nil {
 		c.calling.add(time.Now().Add(d.pause()), d)
 	}
+}
+
+// possible: nothing comes out of order where there was nothing before.
+func (d delivery) possible(kind string) bool {
+	return kind != sandboxfault.UnorderedCallback || d.before != nil
+}
+
+// storm makes the other nine of ten at once.
+func (c *Core) storm(e event, m mischief) {
+	var posts sync.WaitGroup
+	for range stormCallbacks - 1 {
+		posts.Go(func() { c.post(e, m) })
+	}
+	posts.Wait()
 }
 
 func (b *book) owes(eventID string) bool {
@@ -153,7 +180,8 @@ func (c *Core) post(e event, m mischief) bool {
 	}
 	req.GetBody = nil // one post is one try
 	req.Header.Set("Content-Type", "application/json")
-	sign(requestMessage(req), body, requestComponents, newStamp(time.Now(), newNonce(), c.cfg.KeyID), c.cfg.Key)
+	req.Header.Set("Content-Digest", contentDigest(body))
+	sign(requestMessage(req), requestComponents, newStamp(time.Now(), newNonce(), c.cfg.KeyID), c.cfg.Key)
 
 	entry := c.history.begin(Call{
 		At: time.Now().UTC(), Call: sandboxfault.CallCallback, Method: req.Method, Path: req.URL.Path,

@@ -40,6 +40,7 @@ func (c *Core) routes() http.Handler {
 	} {
 		mux.Handle(pattern, endpoint)
 	}
+	mux.HandleFunc(elsewhere, c.followed)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Refund-Core", "sandbox")
 		mux.ServeHTTP(w, r)
@@ -129,27 +130,40 @@ func (c *Core) submit(v *visit) (func() answer, error) {
 	case ask.RequestID == "" || ask.Amount <= 0 || !ibanForm.MatchString(ask.IBAN) || !ask.Payer.valid():
 		return nil, fmt.Errorf("%w: request_id, amount, iban or payer", errMalformed)
 	}
+	v.ask = &ask
 	return func() answer {
-		verdict := c.book.submit(v.bank, ask, c.plan(v.mischief))
+		switch {
+		case v.mischief.is(sandboxfault.ReferenceReused):
+			return verdict{reused: true}.answer(ask)
+		case v.mischief.is(sandboxfault.Forgets):
+			c.book.forget(v.bank, v.reference)
+		}
+		verdict := c.book.submit(v.bank, ask, c.plan(v.mischief, ask))
 		if verdict.fresh {
-			c.follow(v, verdict)
+			c.follow(verdict)
+			if verdict.opening && c.cfg.UserOf(v.about) == silentOnce {
+				v.silence()
+			}
+			if v.mischief.is(sandboxfault.EarlyCallback) && verdict.accepted() {
+				early := verdict.refund.event(newNonce())
+				v.early = &early
+			}
 		}
 		return verdict.answer(ask)
 	}, nil
 }
 
 // follow starts what a first submission sets going.
-func (c *Core) follow(v *visit, verdict verdict) {
-	if f := verdict.refund; f.state == statePending {
-		c.settling.add(f.settleAt, f.Reference)
+func (c *Core) follow(verdict verdict) {
+	if due := verdict.refund.due(); !due.IsZero() {
+		c.settling.add(due, verdict.refund.Reference)
 	}
 	if verdict.owed != nil {
 		c.owe(*verdict.owed)
 	}
-	if verdict.opening && c.cfg.UserOf(v.about) == silentOnce {
-		v.silence()
-	}
 }
+
+func (v verdict) accepted() bool { return !v.reused && !v.unknown && v.refund.first.code == "" }
 
 // submitted is the body of an accepted refund, the same for ever.
 type submitted struct {
@@ -189,7 +203,7 @@ func (v verdict) answer(ask submission) answer {
 		Reference: ask.Reference, RequestID: ask.RequestID, Amount: ask.Amount, IBAN: ask.IBAN,
 		CoreReference: v.refund.coreRef, State: first.state,
 	})
-	a.effect = v.fresh
+	a.effect, a.tells = v.fresh, true
 	return a
 }
 
@@ -237,14 +251,22 @@ func (v *visit) refundOf() (refund, bool) {
 func (c *Core) status(v *visit) (func() answer, error) {
 	v.refundOf()
 	return func() answer {
+		if v.mischief.is(sandboxfault.Forgets) {
+			c.book.forget(v.bank, v.reference)
+		}
 		f, found := c.book.find(v.bank, v.reference)
-		if found && v.mischief.is(sandboxfault.StaleStatus) {
+		switch {
+		case found && v.mischief.is(sandboxfault.StaleStatus):
 			found = f.rewind(time.Now())
+		case v.mischief.is(sandboxfault.Contradiction):
+			found = false
 		}
 		if !found {
 			return jsonAnswer(http.StatusNotFound, refused{Reference: v.reference, Code: codeUnknownReference})
 		}
-		return jsonAnswer(http.StatusOK, f.item())
+		a := jsonAnswer(http.StatusOK, f.item())
+		a.tells = true
+		return a
 	}, nil
 }
 

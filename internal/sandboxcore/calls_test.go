@@ -251,7 +251,15 @@ func TestReturn(t *testing.T) {
 		if n := w.released("rq-p03-1"); n != 1 {
 			t.Errorf("net %d released, want 1", n)
 		}
-		want := []Effect{{"rq-p09-2", "PT-rq-p09-2", "portal", 0, 0}, {"rq-p03-1", reference(1), "bank", 1, 1}, {"rq-p03-1", reference(3), "bank", 1, 0}}
+		of := func(channel, ref, request string, released, returned int) Effect {
+			ask := w.askFor(ref, request)
+			return Effect{
+				RequestID: request, Reference: ref, Channel: channel, Amount: ask.Amount, IBAN: ask.IBAN, Released: released, Returned: returned,
+			}
+		}
+		want := []Effect{
+			of("portal", "PT-rq-p09-2", "rq-p09-2", 0, 0), of("bank", reference(1), "rq-p03-1", 1, 1), of("bank", reference(3), "rq-p03-1", 1, 0),
+		}
 		if diff := cmp.Diff(want, w.core.Truth()); diff != "" {
 			t.Errorf("Truth (-want +got):\n%s", diff)
 		}
@@ -432,7 +440,8 @@ func TestWhoIsNotKnownGetsNothing(t *testing.T) {
 		}
 		signed := func(stamped stamp) *http.Request {
 			r := httptest.NewRequest(http.MethodPost, "https://core.example/core/v1/refunds", strings.NewReader(string(body)))
-			sign(requestMessage(r), body, requestComponents, stamped, TestKey())
+			r.Header.Set("Content-Digest", contentDigest(body))
+			sign(requestMessage(r), requestComponents, stamped, TestKey())
 			return r
 		}
 		now := func() stamp { return newStamp(time.Now(), newNonce(), "bank-80") }

@@ -3,9 +3,7 @@ package sandboxcore
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -311,34 +309,4 @@ type acceptAll struct{}
 
 func (acceptAll) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
-}
-
-// Over a real connection: a reset is an error of the client's, after the effect.
-func TestAResetOverARealConnection(t *testing.T) {
-	w := open(t, testConfig())
-	defer w.close()
-	server := httptest.NewServer(w.core.Handler())
-	defer server.Close()
-	w.always(sandboxfault.ResetMidAnswer, sandboxfault.CallSubmit)
-
-	body, err := json.Marshal(w.askFor(reference(1), "rq-p01-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/core/v1/refunds", strings.NewReader(string(body)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sign(requestMessage(req), body, requestComponents, newStamp(time.Now(), newNonce(), w.keyID), w.key)
-	resp, err := server.Client().Do(req)
-	if err == nil {
-		_, err = io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-	}
-	if err == nil {
-		t.Error("the answer came whole")
-	}
-	if got := w.lastCall(reference(1)); !got.Effect {
-		t.Errorf("history: %+v", got)
-	}
 }

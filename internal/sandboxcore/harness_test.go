@@ -121,7 +121,8 @@ func (w *world) call(method, path string, body any) reply {
 		text = string(raw)
 	}
 	r := httptest.NewRequest(method, "https://core.example/core/v1"+path, strings.NewReader(text))
-	sign(requestMessage(r), []byte(text), requestComponents, newStamp(time.Now(), newNonce(), w.keyID), w.key)
+	r.Header.Set("Content-Digest", contentDigest([]byte(text)))
+	sign(requestMessage(r), requestComponents, newStamp(time.Now(), newNonce(), w.keyID), w.key)
 	return w.send(r)
 }
 
@@ -215,3 +216,11 @@ func wantField(t *testing.T, fields map[string]any, name string, want any) {
 		t.Errorf("%s = %v, want %v", name, got, want)
 	}
 }
+
+func isRequest(id string) func(sandboxseed.Request) bool {
+	return func(r sandboxseed.Request) bool { return r.ID == id }
+}
+
+func crowdOf(n int) []sandboxseed.Request { return sandboxseed.New(n, start).Requests }
+
+func crowdRequest(n int) string { return fmt.Sprintf("rq-c%05d-1", n+1) }

@@ -185,9 +185,8 @@ func (s stamp) check(now time.Time) error {
 	return nil
 }
 
-// sign puts digest and signature into m's header.
-func sign(m message, body []byte, components []string, s stamp, key ed25519.PrivateKey) {
-	m.header.Set("Content-Digest", contentDigest(body))
+// sign puts a signature into m's header, where the body's digest is already.
+func sign(m message, components []string, s stamp, key ed25519.PrivateKey) {
 	input := s.over(components)
 	base, err := signatureBase(m, input)
 	if err != nil {
@@ -246,8 +245,10 @@ func signatureFields(h http.Header) (innerList, []byte, error) {
 
 func contentDigest(body []byte) string {
 	sum := sha256.Sum256(body)
-	return "sha-256=" + byteSequence(sum[:])
+	return digestField(sum[:])
 }
+
+func digestField(sum []byte) string { return "sha-256=" + byteSequence(sum) }
 
 func verifyDigest(h http.Header, body []byte) error {
 	digests, err := parseDictionary(strings.Join(h.Values("Content-Digest"), ", "))

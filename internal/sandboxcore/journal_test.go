@@ -17,6 +17,7 @@ import (
 func killed(w *world, change func(journal []byte) []byte) *world {
 	w.t.Helper()
 	cfg := testConfig()
+	cfg.Requests = w.core.cfg.Requests
 	journal := readFile(w.t, filepath.Join(w.core.cfg.Dir, journalFile))
 	if change != nil {
 		journal = change(journal)

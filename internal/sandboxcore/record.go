@@ -16,6 +16,11 @@ const (
 	opPortal    = "portal"    // a refund on the portal, refunded at once
 	opDelivered = "delivered" // a callback was answered, or nobody waits for it
 	opPay       = "pay"       // somebody pays one more fee
+	opQueue     = "queue"     // a submission will arrive late
+	opForget    = "forget"    // a reference is no longer known
+	opReverse   = "reverse"   // a refunded one is taken back by the core itself
+	opConsume   = "consume"   // a fee is used
+	opReprice   = "reprice"   // the balance of a request changes
 	opReset     = "reset"     // all of it is forgotten
 )
 
@@ -24,8 +29,8 @@ type record struct {
 	Op string    `json:"op"`
 	At time.Time `json:"at"`
 
-	Refund *submission `json:"refund,omitempty"` // of accept, refuse and portal
-	Of     string      `json:"of,omitempty"`     // the reference, of settle and return
+	Refund *submission `json:"refund,omitempty"` // of accept, refuse, portal and queue
+	Of     string      `json:"of,omitempty"`     // the reference, of settle, return, forget and reverse; the request, of consume and reprice
 
 	Paid *sandboxseed.Request `json:"paid,omitempty"` // of pay
 
@@ -33,11 +38,15 @@ type record struct {
 	CoreRef  string     `json:"core_reference,omitempty"`
 	State    string     `json:"state,omitempty"`
 	Code     string     `json:"code,omitempty"`
-	Channel  string     `json:"channel,omitempty"` // of who was faster
-	Other    string     `json:"other,omitempty"`   // their reference
-	SettleAt *time.Time `json:"settle_at,omitempty"`
-	Ending   string     `json:"ending,omitempty"`
-	EventID  string     `json:"event_id,omitempty"`
+	Channel  string     `json:"channel,omitempty"`   // of who was faster
+	Other    string     `json:"other,omitempty"`     // their reference
+	SettleAt *time.Time `json:"settle_at,omitempty"` // of queue: when it arrives
+	Amount   int64      `json:"amount,omitempty"`    // of reprice
+
+	ReverseAfter time.Duration `json:"reverse_after,omitempty"` // of accept: nanoseconds from the release; 0: never
+
+	Ending  string `json:"ending,omitempty"`
+	EventID string `json:"event_id,omitempty"`
 }
 
 // sound reports whether rec is a record that this program writes.
@@ -53,7 +62,11 @@ func (rec record) sound() bool {
 		return rec.State == stateRefunded || rec.State == stateRejected
 	case opPay:
 		return rec.Paid != nil
-	case opReturn, opDelivered, opReset:
+	case opQueue:
+		return rec.Refund != nil && rec.SettleAt != nil
+	case opReprice:
+		return rec.Amount > 0
+	case opReturn, opDelivered, opReset, opForget, opReverse, opConsume:
 		return true
 	}
 	return false
@@ -81,6 +94,26 @@ func (b *book) apply(rec record) {
 			f.returned++
 			b.giveBack(f, sandboxseed.StateAvailable)
 		}
+	case opReverse:
+		if f := b.refunds[rec.Of]; f != nil && f.state == stateRefunded { // and the request stays taken
+			b.turn(f, stateReturned, rec.At)
+			f.reversed++
+			b.owe(rec, f)
+		}
+	case opQueue:
+		b.queued[rec.Refund.Reference] = queued{submission: *rec.Refund, bank: rec.Bank, called: rec.At, arrives: *rec.SettleAt}
+	case opForget:
+		if f := b.refunds[rec.Of]; f != nil {
+			f.forgotten = true
+		}
+	case opConsume:
+		if r := b.requests[rec.Of]; r != nil && r.state == sandboxseed.StateAvailable {
+			r.state = sandboxseed.StateConsumed
+		}
+	case opReprice:
+		if r := b.requests[rec.Of]; r != nil && r.state == sandboxseed.StateAvailable {
+			r.Amount = rec.Amount
+		}
 	case opDelivered:
 		delete(b.events, rec.EventID)
 	case opPay:
@@ -102,7 +135,7 @@ func (b *book) applyAccept(rec record) {
 		b.payers[f.Payer]++
 	}
 	b.accepted = append(b.accepted, f)
-	f.ending = rec.Ending
+	f.ending, f.reverseAfter = rec.Ending, rec.ReverseAfter
 	if rec.SettleAt != nil {
 		f.settleAt = *rec.SettleAt
 	}
@@ -111,7 +144,7 @@ func (b *book) applyAccept(rec record) {
 		r.state, r.holder = sandboxseed.StateRefunding, f
 	}
 	if f.state == stateRefunded {
-		b.release(f)
+		b.release(f, rec.At)
 	}
 	b.owe(rec, f)
 }
@@ -130,7 +163,7 @@ func (b *book) applySettle(rec record) {
 	b.turn(f, rec.State, rec.At)
 	f.code = rec.Code
 	if rec.State == stateRefunded {
-		b.release(f)
+		b.release(f, rec.At)
 	} else {
 		b.giveBack(f, sandboxseed.StateConsumed)
 	}
@@ -146,6 +179,7 @@ func (b *book) enter(rec record, state string) *refund {
 		first: firstAnswer{state: state},
 	}
 	b.counter++
+	delete(b.queued, f.Reference)
 	b.refunds[f.Reference] = f
 	b.changes = append(b.changes, change{rec.At, state, f})
 	return f
@@ -158,8 +192,11 @@ func (b *book) turn(f *refund, state string, at time.Time) {
 }
 
 // release is the effect: the money leaves.
-func (b *book) release(f *refund) {
+func (b *book) release(f *refund, at time.Time) {
 	f.released++
+	if f.reverseAfter > 0 {
+		f.reverseAt = at.Add(f.reverseAfter)
+	}
 	if r := b.requests[f.RequestID]; r != nil {
 		r.state = sandboxseed.StateRefunded
 	}
@@ -177,8 +214,13 @@ func (b *book) owe(rec record, f *refund) {
 	if rec.EventID == "" {
 		return
 	}
-	b.events[rec.EventID] = event{
-		EventID: rec.EventID, Reference: f.Reference, CoreReference: f.coreRef, State: f.state, At: f.at,
-		payer: f.Payer.Number,
+	b.events[rec.EventID] = f.event(rec.EventID)
+}
+
+// event is the callback about f as it is now.
+func (f *refund) event(id string) event {
+	return event{
+		EventID: id, Reference: f.Reference, CoreReference: f.coreRef, State: f.state, At: f.at,
+		payer: f.Payer.Number, before: f.before,
 	}
 }

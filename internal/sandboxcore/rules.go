@@ -1,6 +1,7 @@
 package sandboxcore
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -57,6 +58,13 @@ type plan struct {
 	after   time.Duration // otherwise pending for so long
 	ending  string        // and then refunded or rejected
 	eventID string
+	coreRef string // "": the next in the row
+
+	reverseAfter time.Duration // from the release until the core takes it back; 0: never
+
+	// What happens to the request before the submission is looked at.
+	consumed bool  // it is used
+	amount   int64 // its balance is this; 0: what it was
 }
 
 // A verdict is what the book says to a submission.
@@ -74,7 +82,38 @@ type verdict struct {
 func (b *book) submit(bank string, ask submission, p plan) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if f := b.refunds[ask.Reference]; f != nil {
+	return b.decide(bank, ask, p)
+}
+
+// arrive is submit for a submission that comes late; false when it has come by
+// another way meanwhile.
+func (b *book) arrive(reference string, p plan) (verdict, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q, waits := b.queued[reference]
+	if !waits {
+		return verdict{}, false
+	}
+	return b.decide(q.bank, q.submission, p), true
+}
+
+// queue notes that a submission arrives later. It does so only once: whatever
+// comes after the first comes to nothing.
+func (b *book) queue(bank string, ask submission, after time.Duration) (arrives time.Time, fresh bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, waits := b.queued[ask.Reference]; waits {
+		return time.Time{}, false
+	}
+	now := b.now()
+	arrives = now.Add(after)
+	b.write(record{Op: opQueue, At: now, Refund: &ask, Bank: bank, SettleAt: &arrives})
+	return arrives, true
+}
+
+func (b *book) decide(bank string, ask submission, p plan) verdict {
+	f := b.refunds[ask.Reference]
+	if f != nil && (!f.forgotten || f.submission != ask && !f.due().IsZero()) {
 		if f.submission != ask || f.bank != bank {
 			return verdict{reused: true}
 		}
@@ -84,10 +123,17 @@ func (b *book) submit(bank string, ask submission, p plan) verdict {
 	if r == nil {
 		return verdict{unknown: true}
 	}
-	rec := record{At: b.now(), Refund: &ask, Bank: bank, CoreRef: b.nextCoreReference()}
-	if no := r.refuseSubmission(ask); no != nil {
-		rec.Op, rec.Code, rec.Channel, rec.Other = opRefuse, no.Code, no.Channel, no.Reference
-	} else {
+	b.meanwhile(r, ask, p)
+	rec := record{At: b.now(), Refund: &ask, Bank: bank, CoreRef: cmp.Or(p.coreRef, b.nextCoreReference())}
+	switch no := r.refuseSubmission(ask); {
+	case no != nil && f != nil && r.holder == f:
+		// Forgotten, and holding its request. A page that says "refused" would say of
+		// money that left that it never did: nothing is entered.
+		return verdict{refund: refund{submission: ask, first: no.first()}}
+	case no != nil:
+		first := no.first()
+		rec.Op, rec.Code, rec.Channel, rec.Other = opRefuse, first.code, first.channel, first.other
+	default:
 		rec.Op = opAccept
 		p.fill(&rec)
 	}
@@ -103,6 +149,7 @@ func (b *book) submit(bank string, ask submission, p plan) verdict {
 }
 
 func (p plan) fill(rec *record) {
+	rec.ReverseAfter = p.reverseAfter
 	if p.atOnce {
 		rec.State, rec.EventID = stateRefunded, p.eventID
 		return
@@ -111,30 +158,62 @@ func (p plan) fill(rec *record) {
 	rec.State, rec.SettleAt, rec.Ending = statePending, &at, p.ending
 }
 
+// meanwhile changes a request that would have been given back.
+func (b *book) meanwhile(r *request, ask submission, p plan) {
+	switch {
+	case r.refuseSubmission(ask) != nil:
+	case p.consumed:
+		b.write(record{Op: opConsume, At: b.now(), Of: r.ID})
+	case p.amount > 0:
+		b.write(record{Op: opReprice, At: b.now(), Of: r.ID, Amount: p.amount})
+	}
+}
+
+func (r *Refusal) first() firstAnswer {
+	return firstAnswer{code: r.Code, channel: r.Channel, other: r.Reference}
+}
+
 func (b *book) nextCoreReference() string { return fmt.Sprintf("GC-%d", 1001+b.counter) }
 
-// settle ends the pending ones of references and returns the callbacks that this
-// asks for, named by eventID ("" asks for none). It does not wait for the
-// journal.
-func (b *book) settle(references []string, eventID func() string) []event {
+// An appointed is when something happens next to a refund.
+type appointed struct {
+	reference string
+	at        time.Time
+}
+
+// settle does to each of references what is due: a pending refund ends, and one
+// that is to be reversed is taken back. It returns the callbacks that this asks
+// for, named by eventID ("" asks for none), and what is to happen next. It does
+// not wait for the journal.
+func (b *book) settle(references []string, eventID func() string) (events []event, next []appointed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var events []event
 	for _, reference := range references {
 		f := b.refunds[reference]
-		if f == nil || f.state != statePending {
+		if f == nil || f.due().IsZero() {
 			continue
 		}
-		rec := record{Op: opSettle, At: b.now(), Of: reference, State: f.ending, EventID: eventID()}
-		if f.ending == stateRejected {
+		now := b.now()
+		if due := f.due(); due.After(now) {
+			next = append(next, appointed{reference, due})
+			continue
+		}
+		rec := record{Op: opSettle, At: now, Of: reference, State: f.ending, EventID: eventID()}
+		switch {
+		case f.state == stateRefunded:
+			rec.Op, rec.State = opReverse, stateReturned
+		case f.ending == stateRejected:
 			rec.Code = codeFeeConsumed
 		}
 		b.write(rec)
 		if owed, ok := b.events[rec.EventID]; ok {
 			events = append(events, owed)
 		}
+		if due := f.due(); !due.IsZero() {
+			next = append(next, appointed{reference, due})
+		}
 	}
-	return events
+	return events, next
 }
 
 // takeBack is POST /refunds/{reference}/return. It reports whether the refund is
@@ -144,7 +223,7 @@ func (b *book) takeBack(bank, reference, reason string) (f refund, returned, fre
 	defer b.mu.Unlock()
 	found := b.refunds[reference]
 	switch {
-	case found == nil || found.bank != bank:
+	case found == nil || found.bank != bank || found.forgotten:
 		return refund{}, false, false
 	case found.state == stateReturned:
 		return *found, true, false
@@ -160,8 +239,54 @@ func (b *book) find(bank, reference string) (refund, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.refunds[reference]
-	if f == nil || f.bank != bank {
+	if f == nil || f.bank != bank || f.forgotten {
 		return refund{}, false
 	}
 	return *f, true
+}
+
+// forget strikes a reference from what is found. What it did stays: its request
+// is held, its end comes, the list and the settlement tell of it.
+func (b *book) forget(bank, reference string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.refunds[reference]; f != nil && f.bank == bank && !f.forgotten {
+		b.write(record{Op: opForget, At: b.now(), Of: reference})
+	}
+}
+
+// tell notes that the bank has been told of a refund.
+func (b *book) tell(bank, reference string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.refunds[reference]; f != nil && f.bank == bank {
+		f.told = true
+	}
+}
+
+// A prospect is what a call is going to find: some faults need it to be there.
+type prospect struct {
+	refund   // under the reference, if it is found
+	found    bool
+	repeated bool // a submission: word for word the one that made it
+	first    bool // a submission: of a reference that is new
+	welcome  bool // and it would be accepted
+}
+
+// foresee looks ahead. ask is nil but for a submission.
+func (b *book) foresee(bank, reference string, ask *submission) (p prospect) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.refunds[reference]
+	if p.found = f != nil && f.bank == bank && !f.forgotten; p.found {
+		p.refund = *f
+	}
+	if ask == nil {
+		return p
+	}
+	r := b.requests[ask.RequestID]
+	p.repeated = p.found && p.submission == *ask
+	p.first = f == nil && r != nil
+	p.welcome = p.first && r.refuseSubmission(*ask) == nil
+	return p
 }

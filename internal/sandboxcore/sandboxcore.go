@@ -89,7 +89,8 @@ type Core struct {
 	history *history
 	handler http.Handler
 
-	settling agenda[string]   // references of pending refunds
+	settling agenda[string]   // references of refunds to which something will happen
+	arriving agenda[arrival]  // submissions that come late
 	calling  agenda[delivery] // callbacks on their way
 	client   *http.Client
 
@@ -100,7 +101,7 @@ type Core struct {
 }
 
 // Effect is one refund that the core accepted, on either channel, and how often
-// its money was released and taken back.
+// its money was released, returned by the bank, and taken back by the core itself.
 type Effect struct {
 	RequestID string `json:"request_id"`
 	Reference string `json:"reference"`
@@ -109,6 +110,7 @@ type Effect struct {
 	IBAN      string `json:"iban"`    // to which the money goes
 	Released  int    `json:"released"`
 	Returned  int    `json:"returned"`
+	Reversed  int    `json:"reversed"`
 }
 
 // New opens the book and starts settling what is pending in it. The caller must
@@ -136,12 +138,14 @@ func New(cfg Config) (*Core, error) {
 		client:  newCallbackClient(cfg.Transport),
 	}
 	c.settling.init()
+	c.arriving.init()
 	c.calling.init()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.close = sync.OnceValue(c.shutDown)
 	c.handler = c.routes()
 	c.resume()
 	c.work.Go(c.settle)
+	c.work.Go(c.arrive)
 	c.work.Go(c.callBack)
 	return c, nil
 }
@@ -180,6 +184,7 @@ func (c *Core) Handler() http.Handler { return c.handler }
 // their way are dropped.
 func (c *Core) Reset() error {
 	c.settling.clear()
+	c.arriving.clear()
 	c.calling.clear()
 	if err := c.book.reset(); err != nil {
 		return fmt.Errorf("sandboxcore: reset: %w", err)

@@ -12,14 +12,24 @@ import (
 const atOnceRate = 0.1
 
 // plan draws what will become of a submission.
-func (c *Core) plan(m mischief) plan {
+func (c *Core) plan(m mischief, ask submission) plan {
 	p := plan{
 		atOnce: c.dice.float() < c.atOnce,
 		after:  c.dice.between(c.cfg.SettleMin, c.cfg.SettleMax),
 		ending: stateRefunded,
 	}
-	if m.is(sandboxfault.RejectedLater) {
+	switch {
+	case m.is(sandboxfault.RejectedLater):
 		p.atOnce, p.ending = false, stateRejected
+	case m.is(sandboxfault.Reversed):
+		p.reverseAfter = m.dice.between(reverseAtLeast, reverseMax)
+	case m.is(sandboxfault.ConsumedMeanwhile):
+		p.consumed = true
+	case m.is(sandboxfault.AmountChanged):
+		p.amount = m.dice.otherAmount(ask.Amount)
+	}
+	if !c.cfg.Polite {
+		p.coreRef = "GC-" + m.dice.crockford(8)
 	}
 	if p.atOnce {
 		p.eventID = c.eventID()
@@ -34,13 +44,49 @@ func (c *Core) settle() {
 		if references == nil {
 			return
 		}
-		events := c.book.settle(references, c.eventID)
+		events, next := c.book.settle(references, c.eventID)
 		if err := c.book.durable(); err != nil {
 			c.log.Error("the core's book can't be written", slog.Any("error", err))
 			return // nothing will be answered any more either
 		}
 		for _, e := range events {
 			c.owe(e)
+		}
+		for _, n := range next {
+			c.settling.add(n.at, n.reference)
+		}
+	}
+}
+
+// An arrival is a submission that comes late, and its entry in the history (nil:
+// it is of an earlier run).
+type arrival struct {
+	reference string
+	entry     *entry
+}
+
+// arrive lets submissions that come late have their effect. They are no calls any
+// more: nobody waits for an answer, and nothing goes wrong with them again.
+func (c *Core) arrive() {
+	for {
+		arrivals := c.arriving.due(c.ctx)
+		if arrivals == nil {
+			return
+		}
+		for _, a := range arrivals {
+			m := mischief{dice: c.dice.fork()}
+			verdict, came := c.book.arrive(a.reference, c.plan(m, submission{}))
+			if err := c.book.durable(); err != nil {
+				c.log.Error("the core's book can't be written", slog.Any("error", err))
+				return // nothing will be answered any more either
+			}
+			if !came || !verdict.fresh {
+				continue
+			}
+			c.follow(verdict)
+			if a.entry != nil {
+				c.history.update(a.entry, func(call *Call) { call.Effect = verdict.accepted() })
+			}
 		}
 	}
 }
@@ -51,8 +97,13 @@ func (c *Core) resume() {
 	c.book.mu.Lock()
 	defer c.book.mu.Unlock()
 	for reference, f := range c.book.refunds {
-		if f.state == statePending && f.channel == channelBank {
-			c.settling.add(f.settleAt, reference)
+		if due := f.due(); !due.IsZero() {
+			c.settling.add(due, reference)
+		}
+	}
+	for reference, q := range c.book.queued {
+		if time.Since(q.called) <= staleFor { // what is late by more than that never comes (rule 3)
+			c.arriving.add(q.arrives, arrival{reference: reference})
 		}
 	}
 	if c.cfg.CallbackURL == "" {

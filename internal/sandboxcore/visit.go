@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
@@ -29,7 +31,10 @@ type visit struct {
 
 	// What the call is about, filled in by its reader.
 	reference, requestID string
-	about                string // the number of the person whose money it is
+	about                string      // the number of the person whose money it is
+	ask                  *submission // of a submission
+
+	early *event // a callback that comes before the answer
 }
 
 // A reader understands a call: it fills in what the visit is about and returns
@@ -63,23 +68,20 @@ func (c *Core) endpoint(call string, read reader) http.Handler {
 			return
 		}
 		v.bank, v.nonce = admitted.keyID, admitted.nonce
-		c.attend(w, v, call, read)
+		c.attend(w, v, call, read) //nolint:contextcheck // a callback outlives the call that it is about
 	})
 }
 
 // attend serves a call whose signature held.
 func (c *Core) attend(w http.ResponseWriter, v *visit, call string, read reader) {
 	work, err := read(v)
-	v.mischief = c.mischief(call, c.cfg.UserOf(v.about))
+	v.mischief = c.mischief(call, c.cfg.UserOf(v.about), v.possible)
 	v.identify()
-	switch {
-	case v.mischief.is(sandboxfault.HangBefore):
-		v.hang()
-	case v.mischief.is(sandboxfault.Unavailable):
-		w.Header().Set("Retry-After", "1")
-		sendUnsigned(w, v, problem(http.StatusServiceUnavailable, "unavailable", "try again later"))
+	if do := v.mischief.among(instead); do != nil {
+		do(v, w)
 		return
-	case err != nil:
+	}
+	if err != nil {
 		c.send(w, v, problem(http.StatusBadRequest, "malformed_request", err.Error()))
 		return
 	}
@@ -91,10 +93,44 @@ func (c *Core) attend(w http.ResponseWriter, v *visit, call string, read reader)
 	}
 	v.identify()
 	c.history.update(v.entry, func(call *Call) { call.Effect = a.effect })
-	if v.mischief.is(sandboxfault.EffectThenHang) {
-		v.hang()
+	if v.early != nil {
+		c.post(*v.early, v.mischief)
+	}
+	if do := v.mischief.among(afterwards); do != nil {
+		do(v, w)
+		return
 	}
 	c.send(w, v, a)
+	if a.tells && v.mischief.harmless() {
+		c.book.tell(v.bank, v.reference)
+	}
+}
+
+// possible reports whether a kind of fault can be seen in this call: some need
+// something on the book that they can be about.
+func (v *visit) possible(kind string) bool {
+	if !slices.Contains(needy, kind) {
+		return true
+	}
+	p := v.core.book.foresee(v.bank, v.reference, v.ask)
+	old := p.found && time.Since(p.refund.accepted) > staleFor
+	switch kind {
+	case sandboxfault.LateEffect:
+		return p.first
+	case sandboxfault.ReferenceReused:
+		return p.repeated
+	case sandboxfault.Forgets:
+		return p.repeated || p.found && v.ask == nil
+	case sandboxfault.StaleStatus:
+		return p.found && (p.before != nil || !old)
+	case sandboxfault.Contradiction:
+		return p.told && old
+	case sandboxfault.UnknownState:
+		return p.welcome || p.found && (v.ask == nil || p.repeated && p.refund.first.code == "")
+	case sandboxfault.EarlyCallback:
+		return p.welcome && v.core.cfg.CallbackURL != ""
+	}
+	return p.welcome
 }
 
 // identify writes into the history what the visit is about, and its fault.
@@ -113,7 +149,7 @@ func (v *visit) note(a answer) {
 // silence makes this call one that is carried out and never answered.
 func (v *visit) silence() {
 	if !v.mischief.is(sandboxfault.EffectThenHang) {
-		v.mischief.kinds = []string{sandboxfault.EffectThenHang}
+		v.mischief.kinds = []string{sandboxfault.EffectThenHang} // whatever else was to go wrong is not seen
 		v.core.cfg.Faults.Record(sandboxfault.EffectThenHang)
 	}
 }
@@ -130,6 +166,21 @@ func (v *visit) hang() {
 
 // abort breaks the connection. It does not return.
 func (v *visit) abort() { panic(http.ErrAbortHandler) }
+
+// reset breaks the connection so that the client is told of it at once (RST),
+// where there is one that can be. It does not return.
+func (v *visit) reset(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
+			conn = over.NetConn()
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+	}
+	v.abort()
+}
 
 // sleep reports whether anybody still waits afterwards.
 func (v *visit) sleep(t time.Duration) bool {

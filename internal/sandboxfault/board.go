@@ -14,8 +14,15 @@
 // that happens. Rates are drawn from a seeded generator, so that a run with one
 // caller at a time is repeated by its seed.
 //
-// Stop is different: it is not about a call but about a listener, which has to
-// be closed before anybody connects. Stopped tells whether, OnChange tells when.
+// Faults that have a count are steps of a script: those that match the same call
+// are taken in the order of the list, each as often as it says, and Well is the
+// step in which nothing happens. A step that can't happen to a call (there is
+// nothing yet that a stale answer could tell) waits for one to which it can, and
+// holds up nobody meanwhile.
+//
+// Stop and Flapping are different: they are not about a call but about a
+// listener, which has to be closed before anybody connects. Stopped tells
+// whether, OnChange tells when.
 package sandboxfault
 
 import (
@@ -26,6 +33,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // ErrFault is what Set returns, wrapped, for a fault that can't be.
@@ -51,6 +59,7 @@ type Fault struct {
 type Kind struct {
 	Kind   string `json:"kind"`
 	Effect string `json:"effect"` // one sentence
+	Row    string `json:"row"`    // of the fault matrix, e.g. "F04"; "" where that has none
 	Fired  int64  `json:"fired"`
 }
 
@@ -62,6 +71,7 @@ type Board struct {
 	random *rand.Rand
 	active []*entry
 	fired  map[string]int64
+	flaps  flaps
 
 	notifying sync.Mutex // one round of watchers at a time, so that the last one sees the last state
 	watchers  []func()   // guarded by mu
@@ -71,6 +81,16 @@ type Board struct {
 type entry struct {
 	Fault
 	left int
+}
+
+// flapFor is how long a flapping listener is shut, and then open.
+const flapFor = time.Second
+
+// flaps is the clock of what is flapping.
+type flaps struct {
+	shut  bool
+	clock *time.Timer // nil: nothing is flapping
+	round int         // counts clocks, so that a tick of one that was stopped is known
 }
 
 // NewBoard returns an empty board.
@@ -134,33 +154,94 @@ func (b *Board) change(to func(active []*entry) []*entry, rewind bool) {
 	if rewind {
 		b.rewind()
 	}
+	b.windFlaps()
 	after := b.stops()
-	for _, m := range after {
-		if !slices.Contains(before, m) {
-			b.fired[Stop]++
+	for _, s := range after {
+		if !slices.Contains(before, s) {
+			b.fired[s.kind]++
 		}
 	}
-	watchers := slices.Clone(b.watchers)
 	b.mu.Unlock()
-
-	if slices.Equal(before, after) {
-		return
+	if !slices.Equal(before, after) {
+		b.notify()
 	}
+}
+
+// notify tells everybody who watches that what is stopped has changed.
+func (b *Board) notify() {
 	b.notifying.Lock()
 	defer b.notifying.Unlock()
+	b.mu.Lock()
+	watchers := slices.Clone(b.watchers)
+	b.mu.Unlock()
 	for _, tell := range watchers {
 		tell()
 	}
 }
 
-func (b *Board) stops() []Match {
-	var ms []Match
-	for _, e := range b.active {
-		if e.Kind == Stop {
-			ms = append(ms, e.Match)
+// windFlaps starts or stops the clock. What begins to flap is shut first.
+func (b *Board) windFlaps() {
+	flapping := slices.ContainsFunc(b.active, func(e *entry) bool { return e.Kind == Flapping })
+	switch {
+	case flapping && b.flaps.clock == nil:
+		round := b.flaps.round
+		b.flaps.shut, b.flaps.clock = true, time.AfterFunc(flapFor, func() { b.flap(round) })
+	case !flapping:
+		b.stopFlaps()
+	}
+}
+
+func (b *Board) stopFlaps() {
+	if b.flaps.clock != nil {
+		b.flaps.clock.Stop()
+	}
+	b.flaps = flaps{round: b.flaps.round + 1}
+}
+
+// flap opens what is shut and shuts what is open, unless that clock was stopped.
+func (b *Board) flap(round int) {
+	b.mu.Lock()
+	if b.flaps.round != round {
+		b.mu.Unlock()
+		return
+	}
+	b.flaps.shut = !b.flaps.shut
+	if b.flaps.shut {
+		for _, e := range b.active {
+			if e.Kind == Flapping {
+				b.fired[Flapping]++
+			}
 		}
 	}
-	return ms
+	b.flaps.clock.Reset(flapFor)
+	b.mu.Unlock()
+	b.notify()
+}
+
+// Close ends the clock of what is flapping. The board decides and counts on.
+func (b *Board) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopFlaps()
+}
+
+// A stopped is which listeners are shut, and why.
+type stopped struct {
+	kind string
+	Match
+}
+
+// aboutListeners reports whether a kind is one of a listener, not of a call.
+func aboutListeners(kind string) bool { return kind == Stop || kind == Flapping }
+
+func (b *Board) stops() []stopped {
+	var ss []stopped
+	for _, e := range b.active {
+		if e.Kind == Stop || e.Kind == Flapping && b.flaps.shut {
+			ss = append(ss, stopped{e.Kind, e.Match})
+		}
+	}
+	return ss
 }
 
 func check(f Fault) error {
@@ -172,8 +253,8 @@ func check(f Fault) error {
 		return fmt.Errorf("%w: rate %v is not between 0 and 1", ErrFault, f.Rate)
 	case f.Count < 0:
 		return fmt.Errorf("%w: count %d is negative", ErrFault, f.Count)
-	case f.Kind == Stop && (f.Rate != 0 || f.Count != 0 || f.Match.User != ""):
-		return fmt.Errorf("%w: stop closes a listener: it takes no rate, count or user", ErrFault)
+	case aboutListeners(f.Kind) && (f.Rate != 0 || f.Count != 0 || f.Match.User != ""):
+		return fmt.Errorf("%w: %s closes a listener: it takes no rate, count or user", ErrFault, f.Kind)
 	case f.Match.Call == "":
 		return nil
 	case standIns[f.Match.Call] == 0:
@@ -185,7 +266,7 @@ func check(f Fault) error {
 }
 
 func (d definition) happensTo(call string) bool {
-	return d.calls == nil || slices.Contains(d.calls, call)
+	return slices.Contains(d.calls, call)
 }
 
 // Active returns the faults that are on, each with what is left of its count.
@@ -207,19 +288,25 @@ func (b *Board) Kinds() []Kind {
 	defer b.mu.Unlock()
 	kinds := make([]Kind, 0, len(definitions))
 	for _, d := range definitions {
-		kinds = append(kinds, Kind{Kind: d.kind, Effect: d.effect, Fired: b.fired[d.kind]})
+		kinds = append(kinds, Kind{Kind: d.kind, Effect: d.effect, Row: d.row, Fired: b.fired[d.kind]})
 	}
 	return kinds
 }
 
 // Pick returns the kind of fault to apply to a call for user now, "" for none,
-// and counts it as fired. It never returns Stop. user is "" where a call is
-// about nobody; faults that name a user pass such a call by.
+// and counts it as fired. It never returns a kind that is about a listener. user
+// is "" where a call is about nobody; faults that name a user pass such a call by.
 func (b *Board) Pick(call, user string) string {
+	return b.PickPossible(call, user, func(string) bool { return true })
+}
+
+// PickPossible is Pick among the kinds that are possible now. possible must not
+// use the board.
+func (b *Board) PickPossible(call, user string, possible func(kind string) bool) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, e := range b.active {
-		if !e.matches(call, user) {
+		if !e.matches(call, user) || !possible(e.Kind) {
 			continue
 		}
 		if e.Rate > 0 && b.random.Float64() >= e.Rate {
@@ -237,7 +324,7 @@ func (b *Board) Pick(call, user string) string {
 }
 
 func (e *entry) matches(call, user string) bool {
-	if e.Kind == Stop || e.Match.Call != "" && e.Match.Call != call || e.Match.User != "" && e.Match.User != user {
+	if aboutListeners(e.Kind) || e.Match.Call != "" && e.Match.Call != call || e.Match.User != "" && e.Match.User != user {
 		return false
 	}
 	d, _ := find(e.Kind)

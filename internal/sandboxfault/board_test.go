@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
 )
@@ -164,6 +166,9 @@ func TestSetRefusesWhatCannotBe(t *testing.T) {
 		"negative count":           {Kind: sandboxfault.Late, Count: -1},
 		"stop at a rate":           {Kind: sandboxfault.Stop, Rate: 0.5},
 		"stop n times":             {Kind: sandboxfault.Stop, Count: 2},
+		"flapping at a rate":       {Kind: sandboxfault.Flapping, Rate: 0.5},
+		"flapping n times":         {Kind: sandboxfault.Flapping, Count: 2},
+		"flapping of a user":       {Kind: sandboxfault.Flapping, Match: sandboxfault.Match{User: "p01"}},
 		"stop of a user":           {Kind: sandboxfault.Stop, Match: sandboxfault.Match{User: "p01"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,9 +190,9 @@ func TestSetRefusesWhatCannotBe(t *testing.T) {
 func TestARefusalNames(t *testing.T) {
 	b := sandboxfault.NewBoard(1)
 	for says, f := range map[string]sandboxfault.Fault{
-		`kind "lat"; there are stop, hang_before, effect_then_hang, unavailable, late, `: {Kind: "lat"},
-		`call "sbmit"; there are callback, credit, `:                                     {Kind: sandboxfault.Late, Match: sandboxfault.Match{Call: "sbmit"}},
-		`stale_status does not happen to call "sms"; it does to status`:                  {Kind: sandboxfault.StaleStatus, Match: sandboxfault.Match{Call: sandboxfault.CallSMS}},
+		`kind "lat"; there are stop, flapping, hang_before, effect_then_hang, unavailable, well, `: {Kind: "lat"},
+		`call "sbmit"; there are callback, credit, `:                                               {Kind: sandboxfault.Late, Match: sandboxfault.Match{Call: "sbmit"}},
+		`stale_status does not happen to call "sms"; it does to status`:                            {Kind: sandboxfault.StaleStatus, Match: sandboxfault.Match{Call: sandboxfault.CallSMS}},
 	} {
 		if err := b.Set([]sandboxfault.Fault{f}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("Set = %v, want %q", err, says)
@@ -268,6 +273,72 @@ func TestOnChangeTellsOfStopsOnly(t *testing.T) {
 	}
 }
 
+// TestFlapping: a second shut, a second open, until it is cleared.
+func TestFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sandboxfault.NewBoard(1)
+		defer b.Close()
+		var seen []bool
+		b.OnChange(func() { seen = append(seen, b.Stopped(sandboxfault.CallSubmit)) })
+		flapping := sandboxfault.Fault{Kind: sandboxfault.Flapping, Match: sandboxfault.Match{Call: sandboxfault.CallStatus}}
+		set(t, b, flapping)
+		for second := range 7 {
+			shut := second%2 == 0
+			if b.Stopped(sandboxfault.CallSubmit) != shut || b.Stopped(sandboxfault.CallCallback) != shut || b.Stopped(sandboxfault.CallCredit) {
+				t.Errorf("second %d: submit is shut: %t", second, !shut)
+			}
+			if got := b.Pick(sandboxfault.CallStatus, ""); got != "" {
+				t.Errorf("Pick = %q: flapping is no fault of a call", got)
+			}
+			if second == 3 {
+				set(t, b, flapping, sandboxfault.Fault{Kind: sandboxfault.LateCallback}) // goes on as it was
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		b.Clear()
+		set(t, b, flapping)
+		b.Clear()
+		time.Sleep(time.Minute)
+		if want := []bool{true, false, true, false, true, false, true, false, true, false}; !slices.Equal(seen, want) {
+			t.Errorf("told of %v, want %v", seen, want)
+		}
+		if n := fired(b, sandboxfault.Flapping); n != 5 {
+			t.Errorf("fired %d times, want 5", n)
+		}
+	})
+}
+
+// TestAScriptIsPlayedInOrder: steps that match the same call are taken one after the other, whatever comes in between.
+func TestAScriptIsPlayedInOrder(t *testing.T) {
+	b := sandboxfault.NewBoard(1)
+	of := func(kind, call string, count int) sandboxfault.Fault {
+		return sandboxfault.Fault{Kind: kind, Count: count, Match: sandboxfault.Match{User: "p14", Call: call}}
+	}
+	set(t, b,
+		of(sandboxfault.EffectThenHang, sandboxfault.CallSubmit, 1), of(sandboxfault.Well, sandboxfault.CallSubmit, 2),
+		of(sandboxfault.StaleStatus, sandboxfault.CallStatus, 1), of(sandboxfault.HTML, sandboxfault.CallSubmit, 1),
+		of(sandboxfault.Well, "", 0), sandboxfault.Fault{Kind: sandboxfault.Unavailable},
+	)
+	if got := b.PickPossible(sandboxfault.CallStatus, "p14", func(kind string) bool { return kind != sandboxfault.StaleStatus }); got != sandboxfault.Well {
+		t.Errorf("what can't happen yet became %q", got)
+	}
+	for i, step := range []struct{ call, user, want string }{
+		{sandboxfault.CallSubmit, "p14", sandboxfault.EffectThenHang},
+		{sandboxfault.CallSubmit, "p01", sandboxfault.Unavailable},
+		{sandboxfault.CallSubmit, "p14", sandboxfault.Well},
+		{sandboxfault.CallStatus, "p14", sandboxfault.StaleStatus},
+		{sandboxfault.CallSubmit, "p14", sandboxfault.Well},
+		{sandboxfault.CallSubmit, "p14", sandboxfault.HTML},
+		{sandboxfault.CallSubmit, "p14", sandboxfault.Well},
+		{sandboxfault.CallStatus, "p14", sandboxfault.Well},
+	} {
+		if got := b.Pick(step.call, step.user); got != step.want {
+			t.Errorf("step %d: %q, want %q", i, got, step.want)
+		}
+	}
+}
+
 func TestRecordCountsWithTheRest(t *testing.T) {
 	b := sandboxfault.NewBoard(1)
 	b.Record(sandboxfault.ShuffledFields)
@@ -278,6 +349,9 @@ func TestRecordCountsWithTheRest(t *testing.T) {
 	for _, k := range b.Kinds() {
 		if k.Kind == "" || k.Effect == "" {
 			t.Errorf("a kind without a name or an effect: %+v", k)
+		}
+		if k.Row != "" && (len(k.Row) != 3 || k.Row < "F01" || k.Row > "F22") {
+			t.Errorf("no row of the core: %+v", k)
 		}
 	}
 }
