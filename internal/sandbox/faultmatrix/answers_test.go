@@ -1,0 +1,373 @@
+package faultmatrix_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/refundcore"
+	"github.com/istirdad/istirdad/internal/sandboxfault"
+)
+
+// strange is an answer that decides nothing.
+type strange struct {
+	kind   string
+	effect bool   // the send had one
+	cause  string // of the doubt
+	alarm  bool   // somebody is told, because time alone doesn't mend it
+}
+
+// holds is what all such answers have in common: after a send the refund is in doubt, and a question about it is put again.
+// Where the send had its effect it isn't sent again; where it hadn't, the same bytes are, once.
+func (s strange) holds(t *testing.T) {
+	t.Helper()
+	t.Run(s.kind, func(t *testing.T) {
+		inRow(t, 1, nil, func(r *rig) {
+			const questions = 2
+			r.fault(next(s.kind, sandboxfault.CallSubmit, 1), next(s.kind, sandboxfault.CallStatus, questions))
+			r.until(gateway.Credited, 3*time.Minute)
+			if s.effect {
+				r.want(r.refunds[0], 1, "queued sending in_doubt:"+s.cause+" refunded credited")
+			} else {
+				r.want(r.refunds[0], 2, "queued sending in_doubt:"+s.cause+" sending refunded credited")
+			}
+			if n := r.faulty(s.kind); n != 1+questions {
+				r.t.Errorf("%d answers were like that, want %d", n, 1+questions)
+			}
+			if n := r.log.count(`msg="outcome unknown"`, "state=in_doubt", "cause="+s.cause); n != questions {
+				r.t.Errorf("%d questions ended for that cause, want %d", n, questions)
+			}
+			r.wantAlarm(s.cause, s.alarm)
+			if n := r.wire.received(); n > 3*answerMax {
+				r.t.Errorf("%d bytes of them were taken in", n)
+			}
+		})
+	})
+}
+
+// answerMax is what may be taken in of an answer: its body may have 1 MiB, its headers 64 KiB, and less is read ahead.
+const answerMax = 1<<20 + 128<<10
+
+// faulty is how many calls the fault befell.
+func (r *rig) faulty(kind string) (n int) {
+	for _, c := range r.core.History("") {
+		if c.Fault == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// wantAlarm: whoever watches is told of this cause as of something to look at, or not.
+func (r *rig) wantAlarm(cause string, wanted bool) {
+	r.t.Helper()
+	if n := r.log.count("level=ERROR", `msg="refund core: outcome unknown"`, "cause="+cause); (n > 0) != wanted {
+		r.t.Errorf("%d alarms of cause %s, want some: %t", n, cause, wanted)
+	}
+}
+
+// kindsOf are the kinds of fault that the stand-in has for a row, in its order, without those that are named.
+func kindsOf(t *testing.T, row string, without ...string) (kinds []string) {
+	t.Helper()
+	for _, k := range sandboxfault.NewBoard(0).Kinds() {
+		if k.Row == row && !slices.Contains(without, k.Kind) {
+			kinds = append(kinds, k.Kind)
+		}
+	}
+	if len(kinds) == 0 {
+		t.Fatalf("the stand-in has no fault of row %s", row)
+	}
+	return kinds
+}
+
+// TestF05ServerError: a 500 says nothing of what the core did.
+func TestF05ServerError(t *testing.T) {
+	strange{sandboxfault.ErrorBefore, false, "server_error", false}.holds(t)
+	strange{sandboxfault.ErrorAfter, true, "server_error", false}.holds(t)
+}
+
+// TestF06UnavailableAndWhenToComeBack: what the core says of when to come back is followed within a second and a quarter
+// of an hour, in whatever form it says it; what can't be read is as good as nothing.
+func TestF06UnavailableAndWhenToComeBack(t *testing.T) {
+	const own = 3 * time.Second // the longest that a first question waits by itself
+	for name, c := range map[string]struct {
+		after       func(now time.Time) []string
+		least, most time.Duration
+	}{
+		"seconds":              {says("40"), 40 * time.Second, 40 * time.Second},
+		"none":                 {says(), time.Second, own},
+		"0":                    {says("0"), time.Second, own},
+		"a thousand million":   {says("1000000000"), 15 * time.Minute, 15 * time.Minute},
+		"more than any number": {says(strings.Repeat("9", 40)), 15 * time.Minute, 15 * time.Minute},
+		"a date": {func(now time.Time) []string { return []string{now.Add(90 * time.Second).UTC().Format(http.TimeFormat)} },
+			89 * time.Second, 90 * time.Second},
+		"a date that has passed": {func(now time.Time) []string { return []string{now.Add(-time.Hour).UTC().Format(http.TimeFormat)} },
+			time.Second, own},
+		"a date of another age": {func(now time.Time) []string { return []string{now.AddDate(70, 0, 0).UTC().Format(http.TimeFormat)} },
+			15 * time.Minute, 15 * time.Minute},
+		"garbage":  {says("soon"), time.Second, own},
+		"negative": {says("-40"), time.Second, own},
+		"twice":    {says("40", "900"), time.Second, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRow(t, 1, func(r *rig, _ *refundcore.Config) {
+				if c.most < time.Minute {
+					r.config.Poll = time.Second
+				}
+				r.before(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+						next.ServeHTTP(&comeBack{w, c.after(time.Now())}, req)
+					})
+				})
+				r.fault(next(sandboxfault.Unavailable, sandboxfault.CallSubmit, 1))
+			}, func(r *rig) {
+				of := r.refunds[0]
+				for r.asked(sandboxfault.CallStatus) == 0 && r.age() < time.Hour {
+					time.Sleep(time.Second)
+				}
+				calls := r.core.History(of.Reference)
+				if waited := calls[1].At.Sub(calls[0].At); waited < c.least || waited > c.most+r.config.Poll {
+					r.t.Errorf("the first question came %s after the send, want %s to %s", waited, c.least, c.most)
+				}
+				r.until(gateway.Credited, 3*time.Minute)
+				r.want(of, 2, "queued sending in_doubt:unavailable sending refunded credited")
+				r.wantAlarm("unavailable", false)
+			})
+		})
+	}
+	t.Run("as the core has it", func(t *testing.T) {
+		inRow(t, 4, nil, func(r *rig) {
+			r.fault(next(sandboxfault.OddRetryAfter, sandboxfault.CallSubmit, 4), next(sandboxfault.OddRetryAfter, sandboxfault.CallStatus, 4))
+			r.until(gateway.Credited, time.Hour)
+		})
+	})
+}
+
+func says(values ...string) func(time.Time) []string {
+	return func(time.Time) []string { return values }
+}
+
+// comeBack says another time to come back.
+type comeBack struct {
+	http.ResponseWriter
+	after []string
+}
+
+func (c *comeBack) WriteHeader(status int) {
+	if c.Header().Get("Retry-After") != "" {
+		c.Header()["Retry-After"] = c.after
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// TestF07TooMany: a core that is asked too much isn't asked more for it: while it says so, nothing is sent twice but for the
+// breaker's probes.
+func TestF07TooMany(t *testing.T) {
+	strange{sandboxfault.TooMany, false, "rate_limited", false}.holds(t)
+	t.Run("a crowd", func(t *testing.T) {
+		const refunds = 20
+		inRow(t, refunds, nil, func(r *rig) {
+			r.fault(next(sandboxfault.TooMany, sandboxfault.CallSubmit, 0))
+			const busy = 4 * time.Minute
+			r.wait(busy)
+			r.wantBudget(refunds)
+			r.faults.Clear()
+			r.until(gateway.Credited, busy+30*time.Minute)
+			r.wantBudget(2 * refunds) // none of the first ones had an effect
+		})
+	})
+}
+
+// wantBudget: the core received no more sends than these, and the breaker's probes.
+func (r *rig) wantBudget(sends int) {
+	r.t.Helper()
+	probes := 2 * r.log.count(`msg="refund core: breaker"`, "call=submit", "to=half-open")
+	if n := r.asked(sandboxfault.CallSubmit); n > sends+probes {
+		r.t.Errorf("the core received %d sends, want at most %d and %d probes", n, sends, probes)
+	}
+}
+
+// TestF08SlowAnswer: one deadline covers the whole of an answer, however its bytes are spread.
+func TestF08SlowAnswer(t *testing.T) {
+	strange{sandboxfault.Trickle, true, "timeout", false}.holds(t)
+	t.Run("ten seconds for a send, five for a question", func(t *testing.T) {
+		inRow(t, 1, func(r *rig, _ *refundcore.Config) { r.config.Poll = 100 * time.Millisecond }, func(r *rig) {
+			r.fault(next(sandboxfault.Trickle, sandboxfault.CallSubmit, 1), next(sandboxfault.Trickle, sandboxfault.CallStatus, 1))
+			of := r.refunds[0]
+			for time.Sleep(100 * time.Millisecond); r.age() < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+				if now := r.look(of); now.State != gateway.Sending {
+					r.t.Fatalf("after %s it is %s", r.age(), now.State)
+				}
+			}
+			time.Sleep(200 * time.Millisecond)
+			if now := r.look(of); now.State != gateway.InDoubt {
+				r.t.Errorf("after %s it is %s", r.age(), now.State)
+			}
+			r.until(gateway.Credited, time.Minute)
+			calls := r.core.History(of.Reference)
+			if gap := calls[2].At.Sub(calls[1].At); gap < 5*time.Second || gap > 5*time.Second+12*time.Second {
+				r.t.Errorf("the second question came %s after the first", gap)
+			}
+		})
+	})
+	t.Run("slow, and in time", func(t *testing.T) {
+		inRow(t, 1, nil, func(r *rig) {
+			r.fault(next(sandboxfault.SlowBody, sandboxfault.CallSubmit, 0), next(sandboxfault.SlowBody, sandboxfault.CallStatus, 0))
+			r.until(gateway.Credited, time.Minute)
+			r.want(r.refunds[0], 1, "queued sending refunded credited")
+		})
+	})
+}
+
+// TestF10AnswersThatAreNone: what can't be read decides nothing, however much there is of it.
+func TestF10AnswersThatAreNone(t *testing.T) {
+	strange{sandboxfault.HTML, true, "signature", true}.holds(t)
+	strange{sandboxfault.Malformed, true, "malformed", true}.holds(t)
+	strange{sandboxfault.HugeAnswer, true, "oversize", true}.holds(t)
+	strange{sandboxfault.GzipBomb, true, "oversize", true}.holds(t)
+}
+
+// TestF11SignatureThatDoesNotHold: an answer that isn't verifiably the core's is nobody's word.
+func TestF11SignatureThatDoesNotHold(t *testing.T) {
+	for _, kind := range kindsOf(t, "F11") {
+		strange{kind, true, "signature", true}.holds(t)
+	}
+}
+
+// TestF12AnswerAboutSomethingElse: an answer, signed, about another reference, request, amount or account is no answer to
+// what was asked.
+func TestF12AnswerAboutSomethingElse(t *testing.T) {
+	strange{sandboxfault.WrongEcho, true, "mismatch", true}.holds(t)
+	t.Run("of each field", func(t *testing.T) {
+		inRow(t, 8, nil, func(r *rig) {
+			r.fault(next(sandboxfault.WrongEcho, sandboxfault.CallSubmit, 8), next(sandboxfault.WrongEcho, sandboxfault.CallStatus, 8))
+			r.until(gateway.Credited, 10*time.Minute)
+			for _, of := range r.refunds {
+				if now := r.look(of); now.Sends != 1 {
+					r.t.Errorf("%d sends\n%s", now.Sends, r.story(of))
+				}
+			}
+		})
+	})
+}
+
+// TestF14NoEntry: a core that doesn't let us in, to send or to ask, rejects nothing by it. The breakers open, somebody is
+// told, and what was accepted waits until it does.
+func TestF14NoEntry(t *testing.T) {
+	for _, kind := range kindsOf(t, "F14") {
+		t.Run(kind, func(t *testing.T) {
+			const refunds, shut = 6, 4 * time.Minute
+			inRow(t, refunds, nil, func(r *rig) {
+				r.fault(next(kind, sandboxfault.CallSubmit, 0), next(kind, sandboxfault.CallStatus, 0))
+				open := map[dispatch.Call]bool{}
+				for r.age() < shut {
+					r.wait(step)
+					for _, call := range []dispatch.Call{dispatch.CallSubmit, dispatch.CallStatus} {
+						open[call] = open[call] || r.breaker(call) == "open"
+					}
+				}
+				if !open[dispatch.CallSubmit] || !open[dispatch.CallStatus] {
+					r.t.Errorf("breakers that opened: %v", open)
+				}
+				for _, of := range r.refunds {
+					if status := r.look(of).State.Status(); status != gateway.StatusProcessing {
+						r.t.Errorf("it is shown %s", status)
+					}
+				}
+				r.wantAlarm("denied", true)
+				r.wantBudget(refunds)
+				r.faults.Clear()
+				r.until(gateway.Credited, shut+30*time.Minute)
+			})
+		})
+	}
+}
+
+// TestF15Redirect: a redirect is an answer that decides nothing. Nobody is asked where it leads.
+func TestF15Redirect(t *testing.T) {
+	strange{sandboxfault.Redirect, false, "redirect", true}.holds(t)
+	const others = "http://portal.example/core/v1/refunds"
+	for _, to := range []struct {
+		status int
+		where  string
+	}{{301, others}, {302, others}, {303, others}, {307, others}, {308, others}, {307, "/elsewhere"}, {308, ""}} {
+		t.Run(fmt.Sprintf("%d to %q", to.status, to.where), func(t *testing.T) {
+			inRow(t, 1, nil, func(r *rig) {
+				r.before(func(http.Handler) http.Handler { return leading(to.status, to.where) })
+				r.wait(time.Minute)
+				if now := r.look(r.refunds[0]); now.State != gateway.InDoubt {
+					r.t.Errorf("it is %s", now.State)
+				}
+				r.wantAlarm("redirect", true)
+				r.before(nil)
+				r.until(gateway.Credited, 5*time.Minute)
+				r.want(r.refunds[0], 1, "queued sending in_doubt:redirect sending refunded credited")
+				for _, c := range r.core.History("") {
+					if !strings.HasPrefix(c.Path, "/core/v1/refunds") {
+						r.t.Errorf("the core was asked for %s", c.Path)
+					}
+				}
+			})
+		})
+	}
+}
+
+// leading answers every call with a redirect.
+func leading(status int, to string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if to != "" {
+			w.Header().Set("Location", to)
+		}
+		w.WriteHeader(status)
+	})
+}
+
+// TestF20StateThatNobodyKnows: a state that no page documents is none that anything follows from.
+func TestF20StateThatNobodyKnows(t *testing.T) {
+	strange{sandboxfault.UnknownState, true, "undocumented_state", true}.holds(t)
+	t.Run("for as long as it is said", func(t *testing.T) {
+		inRow(t, 1, nil, func(r *rig) {
+			r.fault(next(sandboxfault.UnknownState, sandboxfault.CallSubmit, 0), next(sandboxfault.UnknownState, sandboxfault.CallStatus, 0))
+			r.wait(20 * time.Minute)
+			if now := r.look(r.refunds[0]); now.State != gateway.InDoubt || len(r.sends(r.refunds[0])) != 1 {
+				r.t.Errorf("it is %s after %d sends", now.State, len(r.sends(r.refunds[0])))
+			}
+			r.faults.Clear()
+			r.until(gateway.Credited, time.Hour)
+		})
+	})
+}
+
+// TestF21Clocks: an answer from another time decides nothing, and a gateway whose own clock is off begins nothing.
+func TestF21Clocks(t *testing.T) {
+	for _, kind := range kindsOf(t, "F21") {
+		strange{kind, true, "signature", true}.holds(t)
+	}
+	t.Run("ours", func(t *testing.T) {
+		const off = 10 * time.Minute
+		inRow(t, 1, func(r *rig, _ *refundcore.Config) {
+			r.config.Clock = func(context.Context) error {
+				if r.age() < off {
+					return gateway.ErrClockSkew
+				}
+				return nil
+			}
+		}, func(r *rig) {
+			r.wait(off - step)
+			if now := r.look(r.refunds[0]); now.State != gateway.Queued || len(r.core.History("")) != 0 {
+				r.t.Errorf("it is %s, and the core received %d calls", now.State, len(r.core.History("")))
+			}
+			if r.told.of("claim failed") == 0 || r.log.count("level=ERROR", "nothing is claimed") == 0 {
+				r.t.Error("nobody is told")
+			}
+			r.until(gateway.Credited, off+time.Minute)
+			r.want(r.refunds[0], 1, "queued sending refunded credited")
+		})
+	})
+}
