@@ -57,8 +57,8 @@ func (c Caller) Holder() Holder {
 // desk is where a teller works.
 func (c Caller) desk() Desk { return Desk{Login: c.Subject, Session: c.Session} }
 
-// accountable returns ErrBarred when the token doesn't say which person the teller is, and at which branch: whatever they
-// did would be nobody's.
+// accountable returns ErrBarred when the token of staff doesn't say which person they are, and at which branch: whatever
+// they did would be nobody's.
 func (c Caller) accountable() error {
 	if c.Employee == "" || c.Branch == "" {
 		return ErrBarred
@@ -79,6 +79,11 @@ func (c Caller) Proven() error {
 		return ErrNoProof
 	}
 	return nil
+}
+
+// actor is a member of staff who acts by themselves.
+func (c Caller) actor(role gateway.Role) gateway.Actor {
+	return gateway.Actor{Role: role, ID: c.Subject, Employee: c.Employee, Branch: c.Branch, Session: c.Session}
 }
 
 // origin is where what the caller asks for comes from.

@@ -55,19 +55,20 @@ type AssistedSessions interface {
 	End(ctx context.Context, d Desk, id string) error
 }
 
-// Lookup is one look of a teller at a customer: for auditors, who ask who looked at somebody, and why.
+// Lookup is one look of a teller or approver at a customer: for auditors, who ask who looked at somebody, and why.
 type Lookup struct {
 	ID       string // UUIDv7; of the assisted session, if one came of it
 	At       time.Time
 	Login    string
 	Employee string // the person behind the login; look-ups are counted by them
 	Branch   string
-	Session  string      // sid of the teller's token
+	Session  string      // sid of the token
 	Client   string      // azp of it
 	Number   saudi.Party // that was looked for; kept as a blind index alone
 	Outcome  LookupOutcome
 	Customer string         // who was found; empty: nobody
 	Check    *IdentityCheck // that took the place of a code; nil: none
+	Unblock  string         // why the customer was let in again after wrong codes; empty: they weren't
 }
 
 // LookupOutcome is what became of a look-up.
@@ -77,10 +78,11 @@ type LookupOutcome string
 const (
 	LookupFound     LookupOutcome = "found"
 	LookupUnknown   LookupOutcome = "unknown"   // nobody has the number
-	LookupForbidden LookupOutcome = "forbidden" // the teller's own number, or a relative's
+	LookupForbidden LookupOutcome = "forbidden" // the employee's own number, or a relative's
 )
 
-// IdentityCheck is how a teller made sure of a customer who can't be sent a code. What it says is the teller's words.
+// IdentityCheck is how a teller made sure of a customer who can't be sent a code. What it says is the teller's words, with
+// the numbers in them masked.
 type IdentityCheck struct{ Method, Note string }
 
 // LookupsMax is how many look-ups an employee has in a Riyadh day. A counter serves some thirty customers in a shift,
@@ -95,8 +97,8 @@ type Lookups interface {
 	RecordLookup(ctx context.Context, l Lookup, most int) error
 }
 
-// ErrBarred: tellers serve neither themselves nor their relatives.
-var ErrBarred = errors.New("not by this teller")
+// ErrBarred: staff serve neither themselves nor their relatives, and approve for neither.
+var ErrBarred = errors.New("not by this employee")
 
 // Approach is what a teller enters when a customer comes to the counter.
 type Approach struct {
@@ -132,20 +134,20 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 	if err != nil {
 		return Assistance{}, ErrIDInvalid
 	}
-	now := time.Now()
 	if err := teller.accountable(); err != nil {
 		return Assistance{}, err
 	}
-	lookup := Lookup{
-		ID: uuid.Must(uuid.NewV7()).String(), At: now, Login: teller.Subject, Employee: teller.Employee,
-		Branch: teller.Branch, Session: teller.Session, Client: teller.Client, Number: identity,
-	}
-	customer, err := p.lookUp(ctx, terms, &lookup, a.Check)
+	lookup := teller.looksAt(identity)
+	customer, err := p.lookUp(ctx, &lookup, func(c Customer) {
+		if a.Check != nil && terms.reachable(c) != nil {
+			lookup.Check = &IdentityCheck{Method: saudi.MaskNumbers(a.Check.Method), Note: saudi.MaskNumbers(a.Check.Note)}
+		}
+	})
 	if err != nil {
 		return Assistance{}, err
 	}
 	seen := Assistance{Customer: customer, Session: AssistedSession{
-		ID: lookup.ID, Desk: teller.desk(), Customer: customer.ID, Verified: lookup.Check != nil, Ends: now.Add(AssistedLife),
+		ID: lookup.ID, Desk: teller.desk(), Customer: customer.ID, Verified: lookup.Check != nil, Ends: lookup.At.Add(AssistedLife),
 	}}
 	if lookup.Check == nil {
 		if err := terms.reachable(customer); err != nil {
@@ -169,26 +171,30 @@ func (p *Path) Assist(ctx context.Context, teller Caller, a Approach) (Assistanc
 	return seen, nil
 }
 
-// lookUp finds the customer and has the look put on record, with what came of it.
-func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *IdentityCheck) (Customer, error) {
-	staff, err := p.Directory.Staff(ctx, l.Employee)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return Customer{}, ErrBarred
-	case err != nil:
-		return Customer{}, unavailable(err)
+// looksAt is a look of the caller's at whoever has the number.
+func (c Caller) looksAt(number saudi.Party) Lookup {
+	return Lookup{
+		ID: uuid.Must(uuid.NewV7()).String(), At: time.Now(), Login: c.Subject, Employee: c.Employee, Branch: c.Branch,
+		Session: c.Session, Client: c.Client, Number: number,
+	}
+}
+
+// lookUp finds the customer and has the look put on record, with what came of it. Of somebody who was found, why adds to
+// the record before.
+func (p *Path) lookUp(ctx context.Context, l *Lookup, why func(Customer)) (Customer, error) {
+	barred, err := p.barred(ctx, l.Employee, l.Number)
+	if err != nil {
+		return Customer{}, err
 	}
 	var customer Customer
 	found := ErrBarred
-	if !slices.Contains(staff.Barred, l.Number) {
+	if !barred {
 		customer, found = p.Directory.Find(ctx, l.Number)
 	}
 	switch {
 	case found == nil:
 		l.Outcome, l.Customer = LookupFound, customer.ID
-		if terms.reachable(customer) != nil {
-			l.Check = check
-		}
+		why(customer)
 	case errors.Is(found, ErrBarred):
 		l.Outcome = LookupForbidden
 	case errors.Is(found, ErrNotFound):
@@ -205,6 +211,16 @@ func (p *Path) lookUp(ctx context.Context, terms Terms, l *Lookup, check *Identi
 		return Customer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return customer, found
+}
+
+// barred reports whether the number is the employee's own or a relative's. Somebody whom the bank doesn't know as its own
+// is ErrBarred from everybody.
+func (p *Path) barred(ctx context.Context, employee string, number saudi.Party) (bool, error) {
+	staff, err := p.Directory.Staff(ctx, employee)
+	if errors.Is(err, ErrNotFound) {
+		return false, ErrBarred
+	}
+	return slices.Contains(staff.Barred, number), unavailable(err)
 }
 
 // overviewPages bounds what a look-up asks of the core, and tells, of a customer who hasn't proved yet that they are
@@ -268,12 +284,13 @@ func (p *Path) EndAssisted(ctx context.Context, teller Caller, id string) error 
 // rules are what a confirm of the caller's has to keep.
 func (t Terms) rules(c Caller, now time.Time) gateway.Rules {
 	if c.assisted == nil {
-		return gateway.Rules{Limit: t.OnlineLimit}
+		return gateway.Rules{Limit: t.OnlineLimit, ApprovalExpires: endOfDay(now)}
 	}
-	return gateway.Rules{
-		Limit: t.CounterLimit, ApproveAbove: t.ApproveAbove, ApproveAlways: c.identityChecked(),
-		ApprovalExpires: endOfDay(now),
+	r := gateway.Rules{Limit: t.CounterLimit, ApproveAbove: t.ApproveAbove, ApprovalExpires: endOfDay(now)}
+	if c.identityChecked() {
+		r.Holds = []gateway.Mark{gateway.IdentityChecked}
 	}
+	return r
 }
 
 // needsCode reports whether a confirm needs a code of its own. A customer who can't be sent any needs none: somebody

@@ -11,6 +11,10 @@
 // before them, in an [AssistedSession], which then stands for token and proof alike. The steps are the same, and don't know
 // which it is: what differs is the limit, who must agree, and who is on record as having acted.
 //
+// What one person at the bank doesn't decide alone is recorded and waits: for another person, at the same branch or in the
+// back office, who says back the digest of what they were shown. Of two decisions one is made, with who made it and why,
+// and what nobody decides on is cancelled when its day in Riyadh ends.
+//
 // [Path] holds the steps. What it needs of the outside it declares as small interfaces, kept in the folders below:
 // the bank's own systems (corebanking), its token issuer (identity), and what may be forgotten (redissession). What
 // must never be forgotten is the gateway's store.

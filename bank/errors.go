@@ -32,6 +32,12 @@ var (
 	ErrConfirmed = errors.New("refund confirmed already")
 	// ErrTooLate: the refund may have left, so it can't be withdrawn.
 	ErrTooLate = errors.New("too late to withdraw")
+	// ErrSelfApproval: whoever asked for it doesn't approve it, by whatever login.
+	ErrSelfApproval = errors.New("asked for by the same person")
+	// ErrDecided: it doesn't await approval any more: somebody decided, withdrew it, or its day is over.
+	ErrDecided = errors.New("already decided")
+	// ErrOther: what was approved isn't what is there.
+	ErrOther = errors.New("not what was approved")
 	// ErrUnknownService: there is no such service, or the bank doesn't offer it.
 	ErrUnknownService = errors.New("unknown service")
 	// ErrTooOften: the caller has done it as often as one may.

@@ -90,6 +90,47 @@ func (l *lookups) RecordLookup(ctx context.Context, looked bank.Lookup, most int
 	return nil
 }
 
+// approvals are of all refunds in the book.
+type approvals struct {
+	*book
+	lookups *lookups
+}
+
+func (a approvals) Awaiting(ctx context.Context, now time.Time, branch string, p bank.Page) ([]gateway.Refund, string, error) {
+	if err := a.at(ctx, "Awaiting"); err != nil {
+		return nil, "", err
+	}
+	if p.Cursor != "" {
+		return nil, "", bank.ErrCursor
+	}
+	return slices.DeleteFunc(slices.Clone(a.refunds), func(r gateway.Refund) bool {
+		return r.State != gateway.AwaitingApproval || !now.Before(r.Due) || branch != "" && branch != r.Origin.Branch
+	}), "", nil
+}
+
+func (a approvals) Lookup(ctx context.Context, id string) (gateway.Refund, error) {
+	if err := a.at(ctx, "Lookup"); err != nil {
+		return gateway.Refund{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.refunds, func(r gateway.Refund) bool { return r.ID == id })
+	if i < 0 {
+		return gateway.Refund{}, gateway.ErrNotFound
+	}
+	return a.refunds[i], nil
+}
+
+func (a approvals) IdentityChecks(ctx context.Context, sessions []string) (map[string]bank.IdentityCheck, error) {
+	checks := map[string]bank.IdentityCheck{}
+	for _, l := range a.lookups.all {
+		if l.Check != nil && slices.Contains(sessions, l.ID) {
+			checks[l.ID] = *l.Check
+		}
+	}
+	return checks, a.at(ctx, "IdentityChecks")
+}
+
 // counter keeps assisted sessions, in memory.
 type counter struct {
 	*trouble

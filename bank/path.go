@@ -18,6 +18,7 @@ type Config struct {
 	Sessions  Sessions
 	Counter   AssistedSessions
 	Lookups   Lookups
+	Approvals Approvals
 	Endings   Endings
 	Meter     Meter
 	Book      Book

@@ -94,7 +94,7 @@ func (p *Path) draw(ctx context.Context, terms Terms, c Caller, a Asked) (Previe
 		CreatedAt: now, ExpiresAt: now.Add(PreviewLife),
 		Promised:  terms.promise(now),
 		NeedsCode: terms.needsCode(c, listed.Payment.Amount),
-		Approval:  rules.Awaits(day),
+		Approval:  rules.Held(day) != "",
 		Warnings:  listed.Warnings,
 	}, nil
 }

@@ -23,6 +23,7 @@ type Terms struct {
 	OnlineLimit      money.Amount // of a customer and Riyadh day
 	CounterLimit     money.Amount // of a customer and Riyadh day, when a teller asks for them
 	ApproveAbove     money.Amount // at the counter: a confirm that brings the day above it awaits approval
+	BackOffice       string       // the branch whose approvers decide for all branches, and for what comes from none
 
 	Code       otp.Form      // of the codes to come; those under way keep theirs
 	MobileRest time.Duration // how long a changed mobile gets no codes
@@ -72,6 +73,8 @@ func (t Terms) Validate() error {
 		return errors.New("the limits must be above zero")
 	case t.ApproveAbove <= 0:
 		return errors.New("the amount above which a second person approves must be above zero")
+	case t.BackOffice == "":
+		return errors.New("somebody approves what comes from no branch")
 	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
 		return errors.New("neither an amount nor a time is below zero")
 	}

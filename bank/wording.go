@@ -1,6 +1,8 @@
 package bank
 
 import (
+	"cmp"
+
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/moi"
 )
@@ -27,6 +29,46 @@ var states = map[gateway.State]Text{
 
 // StateText is what a customer reads of a state.
 func StateText(s gateway.State) Text { return states[s] }
+
+// ends are the words for a refund that was cancelled, by why; withdrawn is what any other is told as.
+var ends = map[string]Text{
+	cancelRefused: {AR: "لم يوافق البنك على الطلب، ولم يُرسل شيء", EN: "The bank did not approve it; nothing was sent"},
+	cancelExpired: {AR: "انقضى اليوم دون موافقة البنك، ويمكن تقديم الطلب من جديد", EN: "The day ended without the bank's approval; it can be asked for again"},
+}
+
+// StandText is what a customer reads of where their refund stands.
+func StandText(r gateway.Refund) Text {
+	if r.State == gateway.Cancelled {
+		return cmp.Or(ends[r.Reason], states[r.State])
+	}
+	return states[r.State]
+}
+
+var approved = Text{AR: "وافق البنك على الطلب", EN: "Approved by the bank"}
+
+// StepText is what a customer reads of a step.
+func StepText(e gateway.Event) Text {
+	switch {
+	case e.From != gateway.AwaitingApproval:
+		return states[e.To]
+	case e.To == gateway.Queued:
+		return approved
+	case e.Actor.Role == gateway.RoleApprover:
+		return ends[cancelRefused]
+	case e.Actor.Role == gateway.RoleDispatcher:
+		return ends[cancelExpired]
+	}
+	return states[e.To]
+}
+
+// holds are the words for why a refund awaits approval.
+var holds = map[gateway.Mark]Text{
+	gateway.AboveLimit:      {AR: "تجاوز مجموع اليوم ما يقرره موظف واحد", EN: "The day comes to more than one person decides"},
+	gateway.IdentityChecked: {AR: "تحقق الموظف من هوية العميل دون رمز", EN: "The customer was identified without a code"},
+}
+
+// HoldText is what an approver reads of why a refund awaits approval.
+func HoldText(m gateway.Mark) Text { return holds[m] }
 
 // statuses are what a customer is shown of a refund in a word or two.
 var statuses = map[gateway.Status]Text{

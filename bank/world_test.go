@@ -51,7 +51,7 @@ var (
 func terms() bank.Terms {
 	return bank.Terms{
 		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
-		ApproveAbove: 10_000_00, MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
+		ApproveAbove: 10_000_00, BackOffice: "back-office", MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
 	}
 }
 
@@ -65,6 +65,8 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	}, staff: map[string]bank.Staff{
 		"E100": {Employee: "E100", Branch: "101", Barred: []saudi.Party{person(t, "1900000074"), person(t, "1900000033")}},
 		"E101": {Employee: "E101", Branch: "101"},
+		"E200": {Employee: "E200", Branch: "101"},
+		"E201": {Employee: "E201", Branch: "back-office"},
 	}}
 	w.counter, w.lookups = counter{&w.trouble, map[string]*visit{}}, lookups{trouble: &w.trouble}
 	w.inquiries.trouble, w.book.trouble = &w.trouble, &w.trouble
@@ -89,7 +91,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	}
 	w.Path, err = bank.NewPath(bank.Config{
 		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Meter: &w.meter, Book: &w.book, Codes: codes,
-		Counter: &w.counter, Lookups: &w.lookups, Cursors: cursors, Terms: func() bank.Terms { w.looks++; return w.terms },
+		Counter: &w.counter, Lookups: &w.lookups, Approvals: approvals{&w.book, &w.lookups}, Cursors: cursors, Terms: func() bank.Terms { w.looks++; return w.terms },
 		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ type Acceptance struct {
 	At        time.Time
 	Promised  saudi.Date
 	Trace     string // W3C traceparent of the confirm; empty: none
+	Flags     []Mark // what was seen of it
 	Rules     Rules
 }
 
@@ -26,16 +27,19 @@ type Acceptance struct {
 type Rules struct {
 	Limit           money.Amount // of all refunds of a customer confirmed on one Riyadh day
 	ApproveAbove    money.Amount // a confirm that brings the day above it awaits approval; zero: none does
-	ApproveAlways   bool         // every confirm awaits approval, whatever its amount
+	Holds           []Mark       // why the confirm awaits approval whatever its amount; none: by its amount alone
 	ApprovalExpires time.Time    // when an approval that nobody gave lapses
 }
 
 // Exceeded reports whether a day on which so much was confirmed is beyond the limit.
 func (r Rules) Exceeded(day money.Amount) bool { return day > r.Limit }
 
-// Awaits reports whether a confirm that brings the day to so much awaits a second person's approval.
-func (r Rules) Awaits(day money.Amount) bool {
-	return r.ApproveAlways || (r.ApproveAbove > 0 && day > r.ApproveAbove)
+// Held is why a confirm that brings the day to so much awaits a second person's approval; empty: it doesn't.
+func (r Rules) Held(day money.Amount) Marks {
+	if r.ApproveAbove > 0 && day > r.ApproveAbove {
+		return NewMarks(append([]Mark{AboveLimit}, r.Holds...)...)
+	}
+	return NewMarks(r.Holds...)
 }
 
 // Day is the Riyadh day whose limit the confirm takes from.
@@ -57,14 +61,14 @@ func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) 
 	if a.Rules.Exceeded(day) {
 		return Refund{}, Event{}, ErrLimitExceeded
 	}
-	state, due := Queued, a.At
-	if a.Rules.Awaits(day) {
+	state, due, held := Queued, a.At, a.Rules.Held(day)
+	if held != "" {
 		state, due = AwaitingApproval, a.Rules.ApprovalExpires
 	}
 	r := Refund{
 		ID: a.ID, Reference: Reference(a.Bank, a.Payment.RequestID, dead), Ordinal: dead,
 		Origin: a.Origin, Payment: a.Payment, To: a.To, Challenge: a.Challenge,
-		CreatedAt: a.At, Promised: a.Promised, Trace: a.Trace,
+		CreatedAt: a.At, Promised: a.Promised, Trace: a.Trace, Held: held, Flags: NewMarks(a.Flags...),
 		State: state, Version: 1, Due: due, UpdatedAt: a.At,
 	}
 	evidence := Evidence{"channel": string(a.Origin.Channel)}

@@ -65,7 +65,7 @@ func born(t interface{ Fatal(...any) }) []gateway.Refund {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Rules.ApproveAlways = true
+	a.Rules.Holds = []gateway.Mark{gateway.IdentityChecked}
 	awaiting, _, err := a.Refund(0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func wrongBetween(before gateway.Refund, c gateway.Change) string {
 	after := c.Refund()
 	event, moved := c.Event()
 	fixed := func(r gateway.Refund) []any {
-		return []any{r.ID, r.Reference, r.Ordinal, r.Origin, r.Payment, r.To, r.Challenge, r.CreatedAt, r.Promised, r.Trace}
+		return []any{r.ID, r.Reference, r.Ordinal, r.Origin, r.Payment, r.To, r.Challenge, r.CreatedAt, r.Promised, r.Trace, r.Held, r.Flags}
 	}
 	switch {
 	case c.From() != before.Version || after.Version != before.Version+1:

@@ -71,6 +71,8 @@ type Refund struct {
 	CreatedAt time.Time
 	Promised  saudi.Date // the day by which the money is promised
 	Trace     string     // W3C traceparent of the confirm, which what is done for it later joins; empty: none
+	Held      Marks      // why it had to be approved; none: it hadn't
+	Flags     Marks      // what was seen of it at the confirm; not for the customer, nor for their teller
 
 	State     State
 	Version   int64     // rises by one with every change; the compare-and-swap goes by it

@@ -218,18 +218,21 @@ func TestAcceptance(t *testing.T) {
 		Payment: gateway.Payment{RequestID: "rq-0001", Service: "090-003", Name: moi.Name{EN: "Renew Iqama"}, Amount: 65000},
 		Rules:   gateway.Rules{Limit: 1_000_000, ApproveAbove: 500_000, ApprovalExpires: at.Add(time.Hour)},
 	}
+	checked := []gateway.Mark{gateway.IdentityChecked}
 	for _, c := range []struct {
 		name  string
 		spent money.Amount
 		set   func(*gateway.Acceptance)
 		want  gateway.State // empty: limit exceeded
+		held  gateway.Marks
 	}{
-		{"goes to the queue", 0, nil, gateway.Queued},
-		{"up to the limit", 935_000, func(a *gateway.Acceptance) { a.Rules.ApproveAbove = 0 }, gateway.Queued},
-		{"one halala above the limit", 935_001, nil, ""},
-		{"up to what needs no approval", 435_000, nil, gateway.Queued},
-		{"above it", 435_001, nil, gateway.AwaitingApproval},
-		{"every confirm", 0, func(a *gateway.Acceptance) { a.Rules.ApproveAlways = true }, gateway.AwaitingApproval},
+		{"goes to the queue", 0, nil, gateway.Queued, ""},
+		{"up to the limit", 935_000, func(a *gateway.Acceptance) { a.Rules.ApproveAbove = 0 }, gateway.Queued, ""},
+		{"one halala above the limit", 935_001, nil, "", ""},
+		{"up to what needs no approval", 435_000, nil, gateway.Queued, ""},
+		{"above it", 435_001, nil, gateway.AwaitingApproval, "above_limit"},
+		{"whatever its amount", 0, func(a *gateway.Acceptance) { a.Rules.Holds = checked }, gateway.AwaitingApproval, "identity_check"},
+		{"both", 435_001, func(a *gateway.Acceptance) { a.Rules.Holds = checked }, gateway.AwaitingApproval, "above_limit identity_check"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := base
@@ -245,6 +248,9 @@ func TestAcceptance(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if r.Held != c.held || gateway.NewMarks(r.Held.List()...) != c.held {
+				t.Errorf("held for %q", r.Held)
 			}
 			if r.State != c.want || r.Version != 1 || r.Reference != "RFK5EWJTN6GVB8STYT" || event.To != c.want || event.Actor.ID != "p03" {
 				t.Fatalf("refund %s v%d %s, event %+v", r.State, r.Version, r.Reference, event)

@@ -16,6 +16,11 @@
 //	v := w.Teller("t01").Serve("p01")
 //	v.Confirm(v.Preview("rq-p01-1").RefundID).Want(202)
 //
+// What one person at the bank doesn't decide alone waits for an [Approver]:
+//
+//	a := w.Approver("a01").List()[0]
+//	w.Approver("a01").Approve(a.RefundID, "seen", a.Digest).Want(200)
+//
 // Nothing is mocked: the gateway is the production one, every step is an HTTP call, codes are read from the SMS, and
 // Exact asks a referee whether anything was lost, doubled or lied about. The world is polite unless it is started
 // [Hostile].

@@ -19,3 +19,23 @@ func TestTeller(t *testing.T) {
 	w.Customer("p01").Await(refund, "credited")
 	w.Exact()
 }
+
+// TestApprover: a second person agrees to one refund and not to another, and lets a customer in again.
+func TestApprover(t *testing.T) {
+	w := banktest.Start(t)
+	branch := w.Approver("a01")
+	v := w.Teller("t01").Check("p12")
+	refused := v.Preview("rq-p12-1").RefundID
+	v.Confirm(refused).Want(202)
+	branch.Reject(refused, "not yet").Want(200)
+	approved := v.Preview("rq-p12-1").RefundID
+	v.Confirm(approved).Want(202)
+	a := branch.Awaiting(approved)
+	if all := branch.List(); len(all) != 1 || all[0].RefundID != a.RefundID || *a.Note != "seen by both of us" || a.Reasons[0].Code != "identity_check" {
+		t.Errorf("awaiting is %+v", all)
+	}
+	branch.Approve(approved, "seen", a.Digest).Want(200)
+	w.Customer("p12").Await(approved, "credited")
+	branch.Unblock(v.IDNumber(), "came by").Want(204)
+	w.Exact()
+}

@@ -34,6 +34,7 @@ func contract() huma.Config {
 				{Name: "Payments", Description: "What was paid, and whether it can come back (steps 5 to 8)."},
 				{Name: "Refunds", Description: "Preview, confirm, and what becomes of it (steps 9 to 11)."},
 				{Name: "Counter", Description: "A customer before a teller. Once they have proved that they are there, the teller walks the same path with their own token and the header Assisted-Session."},
+				{Name: "Approvals", Description: "A second person at the bank: what awaits their decision, and the customers whom they let in again."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),

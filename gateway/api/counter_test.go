@@ -271,7 +271,7 @@ func TestWhoSpeaksForWhom(t *testing.T) {
 			d := d.in(t)
 			for route, ps := range policies {
 				for _, p := range ps {
-					if p.none != "" || p.staff {
+					if p.none != "" || p.staff != "" {
 						continue
 					}
 					a := p.ask(route, fill)
@@ -318,7 +318,7 @@ func TestWhoSpeaksForWhom(t *testing.T) {
 	slices.SortStableFunc(all, inOrder)
 	for _, route := range all {
 		for _, p := range policies[route] {
-			if p.none != "" || p.staff || slices.Contains(notAtTheCounter, route) {
+			if p.none != "" || p.staff != "" || slices.Contains(notAtTheCounter, route) {
 				continue
 			}
 			if p.path == "/v1/refunds/{preview}/events" || p.path == "/v1/refunds/{preview}/receipt" {

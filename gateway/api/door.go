@@ -28,6 +28,8 @@ var (
 	waiting = door{speaking, customers.asks, customers.refuses}
 	// tellers lets tellers in, for themselves.
 	tellers = door{serving, []map[string][]string{{"bearer": {string(bank.ScopeTeller)}}}, ""}
+	// approvers let in who decides on what others asked for.
+	approvers = door{deciding, []map[string][]string{{"bearer": {string(bank.ScopeApprover)}}}, ""}
 	// alone lets customers in, and nobody who speaks for one.
 	alone = door{leaving, []map[string][]string{{"bearer": {string(bank.ScopeRefunds)}}}, ""}
 )
@@ -55,7 +57,15 @@ func speaking(ctx context.Context, p *bank.Path, c bank.Caller, sessions []strin
 }
 
 func serving(_ context.Context, _ *bank.Path, c bank.Caller, _ []string) (bank.Caller, error) {
-	if !c.Has(bank.ScopeTeller) {
+	return having(c, bank.ScopeTeller)
+}
+
+func deciding(_ context.Context, _ *bank.Path, c bank.Caller, _ []string) (bank.Caller, error) {
+	return having(c, bank.ScopeApprover)
+}
+
+func having(c bank.Caller, s bank.Scope) (bank.Caller, error) {
+	if !c.Has(s) {
 		return bank.Caller{}, errForbidden
 	}
 	return c, nil
@@ -75,6 +85,8 @@ func roleOf(c bank.Caller) string {
 		return "customer"
 	case c.Has(bank.ScopeTeller):
 		return "teller"
+	case c.Has(bank.ScopeApprover):
+		return "approver"
 	}
 	return "other"
 }

@@ -206,7 +206,7 @@ func follow(t *testing.T, most int, test func(*streams)) {
 			Book: s.shelf, Sessions: s.drawer, Counter: s.counter, Watcher: s.watcher, Log: log,
 			Terms: func() bank.Terms {
 				return bank.Terms{
-					BankCode: "80", PromiseDays: 3, OnlineLimit: 1, CounterLimit: 1, ApproveAbove: 1, Code: otp.DefaultForm(),
+					BankCode: "80", PromiseDays: 3, OnlineLimit: 1, CounterLimit: 1, ApproveAbove: 1, BackOffice: "x", Code: otp.DefaultForm(),
 				}
 			},
 		})

@@ -25,6 +25,10 @@ const (
 	sampleCode    = "482915"
 	sampleWrong   = "135790"
 	sampleDropped = "019cbcb5-3c10-7a1d-9e2f-6f0b1d2c3a45" // a preview that is made for being withdrawn
+
+	// The refunds of p12, for whom t01 asks at the counter.
+	sampleRejected = "019cbcb9-6e20-7a5d-8f3b-6c1d0e9f8a72"
+	sampleChecked  = "019cbcb8-4d10-7b6e-9c1a-5d2e7f8a9b10"
 )
 
 // TestExamples replays every example of the committed document against a running world: its request is sent, and its
@@ -110,8 +114,22 @@ func TestExamples(t *testing.T) {
 	s.tell("verify-assisted-session right")
 	s.tell("end-assisted-session end")
 	s.tell("end-assisted-session ended")
-	s.tell("create-assisted-session by-identity-check")
+	session := s.tell("create-assisted-session by-identity-check").field("assisted_session_id")
 	s.tell("create-assisted-session relative")
+
+	// Another person at the bank. Of p12's passport the branch has doubts at first.
+	s.tell("list-approvals none")
+	s.names[sampleRejected] = s.atTheCounter("p12", session, "rq-p12-1")
+	s.tell("reject-refund reject")
+	s.tell("reject-refund decided")
+	s.names[sampleChecked] = s.atTheCounter("p12", session, "rq-p12-1")
+	s.tell("list-approvals after-an-identity-check")
+	s.tell("approve-refund same-person")
+	s.tell("approve-refund something-else")
+	s.tell("approve-refund approve")
+	s.tell("approve-refund decided")
+	s.tell("unblock-customer unblock")
+	s.tell("unblock-customer unknown")
 
 	for name, e := range s.examples {
 		if !e.told {
@@ -158,6 +176,20 @@ func (s *story) caller(user string) *banktest.Customer {
 		s.callers[user] = s.w.Customer(user)
 	}
 	return s.callers[user]
+}
+
+// atTheCounter has t01 ask for a request in a session of theirs, and returns the refund.
+func (s *story) atTheCounter(user, session, request string) (refund string) {
+	s.t.Helper()
+	customer := s.w.Customer(user)
+	as := func(method, path string, body any) ask {
+		a := ask{method: method, path: path, token: s.caller("t01").Token, body: body, header: key()}
+		a.header.Set("Assisted-Session", session)
+		return a
+	}
+	refund = s.door.ask(as("POST", "/v1/refunds", asked(customer, request))).want(201).field("refund_id")
+	s.door.ask(as("POST", "/v1/refunds/"+refund+"/confirm", nil)).want(202)
+	return refund
 }
 
 // tell replays one example, "operation name".
@@ -236,6 +268,7 @@ var (
 		regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`),
 		regexp.MustCompile(`^[A-Z2-7]{26}[0-9]$`),
 		regexp.MustCompile(`^RF[0-9A-HJKMNP-TV-Z]{16}$`),
+		regexp.MustCompile(`^[0-9a-f]{64}$`),
 	}
 	passing = []*regexp.Regexp{ // instants and dates: each stands for any
 		regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`),

@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/bank/identity"
 	"github.com/istirdad/istirdad/gateway/api"
@@ -26,13 +27,13 @@ import (
 type policy struct {
 	path     string // {preview}, {refund}, {challenge} and {request} stand for own's things
 	body     string
-	unproved string // to the customer without a proof; empty: as with one
-	other    string // to another customer, who has a proof; "": it has nothing to do with own's things
-	session  string // to another session of the same customer, which has a proof
-	unlike   string // with an id that there never was: other must get the same, byte for byte
-	none     string // why there is nothing to refuse
-	staff    bool   // it is a teller's, and customers have no business there
-	ends     bool   // whoever is let in has no session afterwards: only those who aren't try it here
+	unproved string     // to the customer without a proof; empty: as with one
+	other    string     // to another customer, who has a proof; "": it has nothing to do with own's things
+	session  string     // to another session of the same customer, which has a proof
+	unlike   string     // with an id that there never was: other must get the same, byte for byte
+	none     string     // why there is nothing to refuse
+	staff    bank.Scope // whose it is, if it is staff's: customers have no business there
+	ends     bool       // whoever is let in has no session afterwards: only those who aren't try it here
 }
 
 const (
@@ -85,9 +86,13 @@ var policies = map[string][]policy{
 		{path: "/v1/refunds/{preview}/confirm", body: `{"challenge_id":"{challenge}","code":"{code}"}`, unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
 		{path: "/v1/refunds/{refund}/confirm", unproved: "202", other: notFound, session: "202", unlike: "{refund}"},
 	},
-	"POST /v1/assisted-sessions":                             {{path: "/v1/assisted-sessions", body: lookBody, staff: true}},
-	"POST /v1/assisted-sessions/:assisted_session_id/verify": {{path: "/v1/assisted-sessions/x/verify", body: `{"code":"000000"}`, staff: true}},
-	"DELETE /v1/assisted-sessions/:assisted_session_id":      {{path: "/v1/assisted-sessions/x", staff: true}},
+	"POST /v1/assisted-sessions":                             {{path: "/v1/assisted-sessions", body: lookBody, staff: bank.ScopeTeller}},
+	"POST /v1/assisted-sessions/:assisted_session_id/verify": {{path: "/v1/assisted-sessions/x/verify", body: `{"code":"000000"}`, staff: bank.ScopeTeller}},
+	"DELETE /v1/assisted-sessions/:assisted_session_id":      {{path: "/v1/assisted-sessions/x", staff: bank.ScopeTeller}},
+	"GET /v1/approvals":                                      {{path: "/v1/approvals", staff: bank.ScopeApprover}},
+	"POST /v1/approvals/:refund_id/approve":                  {{path: "/v1/approvals/x/approve", body: `{"note":"x","digest":"x"}`, staff: bank.ScopeApprover}},
+	"POST /v1/approvals/:refund_id/reject":                   {{path: "/v1/approvals/x/reject", body: `{"note":"x"}`, staff: bank.ScopeApprover}},
+	"POST /v1/unblocks":                                      {{path: "/v1/unblocks", body: `{"id_number":"1900000090","note":"x"}`, staff: bank.ScopeApprover}},
 	"DELETE /v1/refunds/:refund_id": {
 		{path: "/v1/refunds/{preview}", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
 		{path: "/v1/refunds/{refund}", unproved: "409 too_late", other: notFound, session: "409 too_late", unlike: "{refund}"},
@@ -121,7 +126,7 @@ func TestWhoMayWhat(t *testing.T) {
 				a := p.ask(route, fill)
 				a.token = other.Token
 				got := d.in(t).ask(a)
-				if p.staff {
+				if p.staff != "" {
 					wantAnswer(t, got, "403 forbidden")
 					continue
 				}
@@ -262,11 +267,11 @@ func sameHeaders(a, b answer) bool {
 func TestStaffAreNoCustomers(t *testing.T) {
 	w := apitest.Start(t)
 	d := doorOf(t, w)
-	for _, user := range []string{"t01", "a01", "o01"} {
+	for user, scope := range map[string]bank.Scope{"t01": bank.ScopeTeller, "a01": bank.ScopeApprover, "o01": bank.ScopeOperator} {
 		token := w.Customer(user).Token
 		for route, ps := range policies {
 			for _, p := range ps {
-				if p.none == "" && !(p.staff && user == "t01") {
+				if p.none == "" && p.staff != scope {
 					a := p.ask(route, nil)
 					a.token = token
 					d.ask(a).want(403, "forbidden")

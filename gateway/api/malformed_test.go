@@ -52,7 +52,13 @@ var forms = map[string]malformable{
 	},
 	"POST /v1/assisted-sessions/:assisted_session_id/verify": {path: "/v1/assisted-sessions/x/verify", staff: "t01", body: map[string]any{"code": "000000"}},
 	"DELETE /v1/assisted-sessions/:assisted_session_id":      {none: "takes an id, and a malformed one is not found"},
-	"POST /v1/refunds/:refund_id/confirm":                    {path: "/v1/refunds/x/confirm", body: map[string]any{"challenge_id": "x", "code": "000000"}, optional: []string{"challenge_id", "code"}},
+	"GET /v1/approvals": {path: "/v1/approvals", staff: "a01", query: wrongPages},
+	"POST /v1/approvals/:refund_id/approve": {
+		path: "/v1/approvals/x/approve", staff: "a01", body: map[string]any{"note": "x", "digest": "x"},
+	},
+	"POST /v1/approvals/:refund_id/reject": {path: "/v1/approvals/x/reject", staff: "a01", body: map[string]any{"note": "x"}},
+	"POST /v1/unblocks":                    {path: "/v1/unblocks", staff: "a01", body: map[string]any{"id_number": "x", "note": "x"}},
+	"POST /v1/refunds/:refund_id/confirm":  {path: "/v1/refunds/x/confirm", body: map[string]any{"challenge_id": "x", "code": "000000"}, optional: []string{"challenge_id", "code"}},
 }
 
 var wrongPages = map[string]string{
@@ -186,7 +192,7 @@ func (f malformable) wrongs() []wrong {
 			}
 		}
 		if _, text := value.(string); text {
-			bad = append(bad, wrong{name + " too long", with(name, strings.Repeat(planted, 13)), "", at, tooLong(name)})
+			bad = append(bad, wrong{name + " too long", with(name, strings.Repeat(planted, 51)), "", at, tooLong(name)})
 		}
 		quoted, _ := json.Marshal(value)
 		folded := strings.ToUpper(name[:1]) + name[1:]

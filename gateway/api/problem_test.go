@@ -131,10 +131,10 @@ func parse(t *testing.T, file string) *ast.File {
 var promised = map[int]string{
 	400: "malformed_request idempotency_key_missing",
 	401: "unauthenticated",
-	403: "step_up_required forbidden payer_mismatch account_not_owned",
+	403: "step_up_required forbidden self_approval payer_mismatch account_not_owned",
 	404: "not_found",
 	405: "method_not_allowed",
-	409: "refund_exists fee_consumed other_bank account_closed account_frozen mobile_missing idempotency_in_progress too_late code_used",
+	409: "refund_exists fee_consumed other_bank account_closed account_frozen mobile_missing idempotency_in_progress too_late code_used already_decided not_possible",
 	410: "preview_expired challenge_gone",
 	422: "id_invalid id_mismatch iban_invalid account_mismatch service_not_refundable code_wrong idempotency_key_reused limit_exceeded mobile_recent",
 	423: "locked",
@@ -171,6 +171,9 @@ func TestEveryCodeHasItsStatusAndWords(t *testing.T) {
 func TestEveryWordIsInBothLanguages(t *testing.T) {
 	for _, s := range gateway.States() {
 		bothLanguages(t, string(s), bank.StateText(s))
+	}
+	for _, m := range []gateway.Mark{gateway.AboveLimit, gateway.IdentityChecked} {
+		bothLanguages(t, string(m), bank.HoldText(m))
 	}
 	for _, r := range bank.Reasons() {
 		bothLanguages(t, string(r), r.Text())

@@ -140,7 +140,7 @@ func paperOf(r gateway.Refund, bankName Text, now time.Time) (paper, error) {
 		Bank:  bankName, Reference: r.Reference, QR: code,
 		Amount:  figure{r.Payment.Amount.String(), grouped(r.Payment.Amount.String())},
 		Service: Text(r.Payment.Name), Account: r.To.Masked(),
-		Status: Text(bank.StatusText(status)), State: Text(bank.StateText(r.State)), Reason: itemOf(r).ReasonText.Value,
+		Status: Text(bank.StatusText(status)), State: Text(bank.StandText(r)), Reason: itemOf(r).ReasonText.Value,
 		Confirmed: dayOf(r.CreatedAt), Printed: dayOf(now),
 	}
 	if kind := r.Payment.Beneficiary.Kind(); kind != "" {

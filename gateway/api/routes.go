@@ -52,6 +52,7 @@ func (s *server) routes() {
 	s.events()
 	s.receipt()
 	s.counter()
+	s.approvals()
 	s.session()
 }
 

@@ -231,7 +231,7 @@ func (l *logBook) String() string {
 type believing struct{}
 
 func (believing) Verify(context.Context, string) (bank.Caller, error) {
-	return bank.Caller{Subject: "p01", Session: "s1", Client: "web", Employee: "E100", Branch: "101", Scopes: []bank.Scope{bank.ScopeRefunds, bank.ScopeTeller}}, nil
+	return bank.Caller{Subject: "p01", Session: "s1", Client: "web", Employee: "E100", Branch: "101", Scopes: []bank.Scope{bank.ScopeRefunds, bank.ScopeTeller, bank.ScopeApprover}}, nil
 }
 
 // receiving remembers the last callback's body.

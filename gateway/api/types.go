@@ -429,7 +429,7 @@ func refundOf(v bank.View) Refund {
 	refund := Refund{RefundItem: lateItemOf(*v.Refund, v.Late), Timeline: make([]Step, 0, len(v.Events))}
 	for _, e := range v.Events {
 		refund.Timeline = append(refund.Timeline, Step{
-			At: Instant(e.At), State: string(e.To), Text: Text(bank.StateText(e.To)),
+			At: Instant(e.At), State: string(e.To), Text: Text(bank.StepText(e)),
 		})
 	}
 	return refund

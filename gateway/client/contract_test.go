@@ -90,6 +90,8 @@ func TestEveryField(t *testing.T) {
 		{Refund{}, wire.Refund{}}, {Step{}, wire.Step{}}, {Page[Refund]{}, wire.ListRefundItem{}},
 		{Balance{}, wire.Balance{}}, {Bucket{}, wire.Bucket{}},
 		{AssistedSession{}, wire.AssistedSession{}}, {Attended{}, wire.Attended{}}, {Outlook{}, wire.Outlook{}},
+		{Page[Approval]{}, wire.ListApproval{}}, {Approval{}, wire.Approval{}}, {Maker{}, wire.Maker{}},
+		{Requester{}, wire.Requester{}}, {Mark{}, wire.Mark{}},
 		{Fault{}, wire.Fault{}}, {Links{}, wire.Links{}}, {wireMoney{}, wire.Money{}},
 	} {
 		compare(t, reflect.TypeOf(pair.ours), reflect.TypeOf(pair.theirs))

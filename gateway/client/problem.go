@@ -24,6 +24,7 @@ const (
 	ErrUnauthenticated       = Code(wire.ProblemCodeUnauthenticated)       // 401
 	ErrStepUpRequired        = Code(wire.ProblemCodeStepUpRequired)        // 403: a code is needed first, or with this
 	ErrForbidden             = Code(wire.ProblemCodeForbidden)             // 403
+	ErrSelfApproval          = Code(wire.ProblemCodeSelfApproval)          // 403: asked for by the same person
 	ErrPayerMismatch         = Code(wire.ProblemCodePayerMismatch)         // 403: who benefits didn't pay
 	ErrAccountNotOwned       = Code(wire.ProblemCodeAccountNotOwned)       // 403
 	ErrNotFound              = Code(wire.ProblemCodeNotFound)              // 404: none, or somebody else's
@@ -38,6 +39,8 @@ const (
 	ErrMobileMissing         = Code(wire.ProblemCodeMobileMissing)         // 409
 	ErrIdempotencyInProgress = Code(wire.ProblemCodeIdempotencyInProgress) // 409: the same preview is being made
 	ErrTooLate               = Code(wire.ProblemCodeTooLate)               // 409: it may have been sent
+	ErrAlreadyDecided        = Code(wire.ProblemCodeAlreadyDecided)        // 409: it awaits no approval any more
+	ErrNotPossible           = Code(wire.ProblemCodeNotPossible)           // 409: of what was approved it isn't the digest
 	ErrCodeUsed              = Code(wire.ProblemCodeCodeUsed)              // 409
 	ErrPreviewExpired        = Code(wire.ProblemCodePreviewExpired)        // 410
 	ErrChallengeGone         = Code(wire.ProblemCodeChallengeGone)         // 410: a new code is needed

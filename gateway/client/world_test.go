@@ -402,3 +402,48 @@ func TestCounter(t *testing.T) {
 	}
 	w.Exact()
 }
+
+// TestApprovals: a second person decides, under their own token.
+func TestApprovals(t *testing.T) {
+	w := apitest.Start(t)
+	branch, _ := signIn(t, w, "a01")
+	same, _ := signIn(t, w, "a02")
+	ctx, v := t.Context(), w.Teller("t01").Check("p12")
+	ask := func() client.Approval {
+		refund := v.Preview("rq-p12-1").RefundID
+		v.Confirm(refund).Want(202)
+		for a, err := range branch.Approvals(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.RefundID == refund {
+				return a
+			}
+		}
+		t.Fatal("it awaits nothing")
+		return client.Approval{}
+	}
+	a := ask()
+	if a.Amount != 300_00 || a.Maker == nil || a.Maker.Employee != "E100" || a.Note != "seen by both of us" || a.Reasons[0].Code != "identity_check" {
+		t.Errorf("awaiting is %+v", a)
+	}
+	if r, err := branch.Reject(ctx, a.RefundID, "not yet"); err != nil || r.Status != client.Cancelled {
+		t.Errorf("rejected is %+v, %v", r, err)
+	}
+	a = ask()
+	if _, err := same.Approve(ctx, a.RefundID, "fine", a.Digest); !errors.Is(err, client.ErrSelfApproval) {
+		t.Errorf("the same person: %v", err)
+	}
+	if _, err := branch.Approve(ctx, a.RefundID, "fine", "0"); !errors.Is(err, client.ErrNotPossible) {
+		t.Errorf("something else: %v", err)
+	}
+	if r, err := branch.Approve(ctx, a.RefundID, "fine", a.Digest); err != nil || r.Reference != a.Reference {
+		t.Errorf("approved is %+v, %v", r, err)
+	}
+	if _, err := branch.Reject(ctx, a.RefundID, "no"); !errors.Is(err, client.ErrAlreadyDecided) {
+		t.Errorf("again: %v", err)
+	}
+	if err := branch.Unblock(ctx, v.IDNumber(), "came by"); err != nil {
+		t.Error(err)
+	}
+}

@@ -69,7 +69,7 @@ func TestCompletionSMSFails(t *testing.T) {
 func TestApprovalLapses(t *testing.T) {
 	simulateDurably(t, func(t *testing.T, w *world) {
 		a := acceptance(1)
-		a.Rules.ApproveAlways, a.Rules.ApprovalExpires = true, time.Now().Add(time.Minute)
+		a.Rules.Holds, a.Rules.ApprovalExpires = []gateway.Mark{gateway.IdentityChecked}, time.Now().Add(time.Minute)
 		r := w.acceptAs(a)
 		w.start(w.every(time.Second))
 		time.Sleep(time.Minute - time.Second)

@@ -94,7 +94,7 @@ func TestCounted(t *testing.T) {
 		}, 2 * time.Minute, map[string]int{"claimed sending": 1, "sending to lapsed": 1}},
 		"an approval that lapsed": {func(w *world, _ *dispatch.Config) {
 			a := acceptance(1)
-			a.Rules.ApproveAlways, a.Rules.ApprovalExpires = true, time.Now()
+			a.Rules.Holds, a.Rules.ApprovalExpires = []gateway.Mark{gateway.IdentityChecked}, time.Now()
 			w.acceptAs(a)
 		}, time.Second, map[string]int{"claimed cancelled": 1, "cancelled to cancelled": 1}},
 	} {

@@ -102,34 +102,43 @@ func (s Sealer) account(id string, sealed []byte) (saudi.IBAN, error) {
 	return saudi.ParseIBAN(compact)
 }
 
-// Position is where in a customer's list a page ended: the refund that it showed last.
+// Position is where in a list a page ended: the refund that it showed last, and the time that the list goes by.
 type Position struct {
-	Created time.Time
-	ID      string
+	At time.Time
+	ID string
 }
 
-// Cursor seals a position for the one customer to whom it is given, so that a cursor that wasn't given out, or was given
-// to somebody else, doesn't open.
-func (s Sealer) Cursor(customer string, p Position) string {
-	plain := binary.BigEndian.AppendUint64(nil, uint64(p.Created.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(append(plain, p.ID...), cursorOf(customer)))
+// List is one that is shown page by page: of what, and to whom.
+type List struct{ Of, To string }
+
+// RefundsOf is a customer's own.
+func RefundsOf(customer string) List { return List{"refunds", customer} }
+
+// ApprovalsOf is what waits for a branch's approvers; of "" for those of all.
+func ApprovalsOf(branch string) List { return List{"approvals", branch} }
+
+// Cursor seals a position for the one list to which it belongs, so that a cursor that wasn't given out, or was given to
+// somebody else, doesn't open.
+func (s Sealer) Cursor(l List, p Position) string {
+	plain := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(append(plain, p.ID...), l.place()))
 }
 
-// Position opens a cursor; bank.ErrCursor when it wasn't given to that customer.
-func (s Sealer) Position(customer, cursor string) (Position, error) {
+// Position opens a cursor; bank.ErrCursor when it wasn't given out for that list.
+func (s Sealer) Position(l List, cursor string) (Position, error) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil {
 		return Position{}, bank.ErrCursor
 	}
-	plain, err := s.sealer.Open(sealed, cursorOf(customer))
+	plain, err := s.sealer.Open(sealed, l.place())
 	if err != nil || len(plain) < 8 {
 		return Position{}, bank.ErrCursor
 	}
 	micro := int64(binary.BigEndian.Uint64(plain))
-	return Position{Created: time.UnixMicro(micro).UTC(), ID: string(plain[8:])}, nil
+	return Position{At: time.UnixMicro(micro).UTC(), ID: string(plain[8:])}, nil
 }
 
-func cursorOf(customer string) []byte { return []byte("refunds cursor\x00" + customer) }
+func (l List) place() []byte { return []byte(l.Of + " cursor\x00" + l.To) }
 
 // Refund is a refund as a store gives it back: its times in whole microseconds and in UTC.
 func Refund(r gateway.Refund) gateway.Refund {

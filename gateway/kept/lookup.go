@@ -11,6 +11,7 @@ import (
 const (
 	lookupNumber = "lookups.number"
 	lookupCheck  = "lookups.identity_check"
+	unblockNote  = "unblocks.note"
 )
 
 // LookupIndex is what is kept of the number that a look-up was for: it can be looked for, and not read.
@@ -35,12 +36,22 @@ func (s Sealer) SealCheck(l bank.Lookup) ([]byte, error) {
 	return s.seal(l.ID, lookupCheck, string(words)), nil
 }
 
-// OpenCheck puts what SealCheck made into a look-up, whose ID is there already.
-func (s Sealer) OpenCheck(l *bank.Lookup, sealed []byte) error {
-	if len(sealed) == 0 {
+// SealUnblock seals why somebody was let in again, for that look-up alone.
+func (s Sealer) SealUnblock(l bank.Lookup) []byte { return s.seal(l.ID, unblockNote, l.Unblock) }
+
+// OpenLookup puts what SealCheck and SealUnblock made into a look-up, whose ID is there already. Empty is none.
+func (s Sealer) OpenLookup(l *bank.Lookup, check, note []byte) error {
+	if len(note) > 0 {
+		words, err := s.sealer.Open(note, place(l.ID, unblockNote))
+		if err != nil {
+			return fmt.Errorf("%s of look-up %s: %w", unblockNote, l.ID, err)
+		}
+		l.Unblock = string(words)
+	}
+	if len(check) == 0 {
 		return nil
 	}
-	words, err := s.sealer.Open(sealed, place(l.ID, lookupCheck))
+	words, err := s.sealer.Open(check, place(l.ID, lookupCheck))
 	if err != nil {
 		return fmt.Errorf("%s of look-up %s: %w", lookupCheck, l.ID, err)
 	}

@@ -13,8 +13,10 @@ const (
 		ON CONFLICT (employee, day) DO UPDATE SET n = lookup_days.n + 1 WHERE lookup_days.n < $3`
 	insertLookup = `INSERT INTO lookups (id, at, login, employee, branch, session, client, number_index, outcome, customer,
 		identity_check) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check FROM lookups
-		WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
+	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES ($1, $2)`
+	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
+	selectChecks = `SELECT id, identity_check FROM lookups WHERE id = ANY ($1) AND length(identity_check) > 0`
 )
 
 // RecordLookup is as bank.Lookups says.
@@ -32,8 +34,12 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 		case counted == 0:
 			return bank.ErrTooOften
 		}
-		return tx.commit(ctx, exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
-			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check))
+		write := []statement{exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
+			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check)}
+		if l.Unblock != "" {
+			write = append(write, exec(insertUnblock, l.ID, s.sealer.SealUnblock(l)))
+		}
+		return tx.commit(ctx, write...)
 	})
 }
 
@@ -41,17 +47,44 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (lookups []bank.Lookup, err error) {
 	err = s.main.each(ctx, selectLookups, []any{s.sealer.LookupIndexes(number), most}, func(row scanner) error {
 		l := bank.Lookup{Number: number}
-		var check []byte
-		err := row.Scan(&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check)
+		var check, note []byte
+		err := row.Scan(&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
 		if err != nil {
 			return err
 		}
 		l.At = l.At.UTC()
+		err = s.sealer.OpenLookup(&l, check, note)
 		lookups = append(lookups, l)
-		return s.sealer.OpenCheck(&lookups[len(lookups)-1], check)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return lookups, nil
+}
+
+// IdentityChecks is as bank.Approvals says.
+func (s *Store) IdentityChecks(ctx context.Context, sessions []string) (map[string]bank.IdentityCheck, error) {
+	checks := make(map[string]bank.IdentityCheck)
+	if len(sessions) == 0 {
+		return checks, nil
+	}
+	err := s.main.each(ctx, selectChecks, []any{sessions}, func(row scanner) error {
+		var (
+			l     bank.Lookup
+			check []byte
+		)
+		if err := row.Scan(&l.ID, &check); err != nil {
+			return err
+		}
+		if err := s.sealer.OpenLookup(&l, check, nil); err != nil {
+			return err
+		}
+		checks[l.ID] = *l.Check
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return checks, nil
 }

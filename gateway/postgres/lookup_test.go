@@ -21,6 +21,7 @@ func lookup(t *testing.T, s *Store) bank.Lookup {
 	l := bank.Lookup{
 		ID: "l-1", At: time.Now(), Login: "t01", Employee: "E100", Branch: "101", Session: "s", Client: "desk", Number: number,
 		Outcome: bank.LookupFound, Customer: "p01", Check: &bank.IdentityCheck{Method: "canary-method", Note: "canary-note"},
+		Unblock: "canary-unblock",
 	}
 	if err := s.RecordLookup(t.Context(), l, 1); err != nil {
 		t.Fatal(err)
@@ -37,9 +38,15 @@ func TestLookupsAreKept(t *testing.T) {
 	const insert = `INSERT INTO lookups VALUES `
 	const index = `decode(repeat('00', 32), 'hex')`
 	for statement, rule := range map[string][2]string{
-		`UPDATE lookups SET customer = 'p02'`: {"lookups_unchanged", denied},
-		`DELETE FROM lookups`:                 {"lookups_kept", denied},
-		`TRUNCATE lookups`:                    {"lookups_kept", denied},
+		`UPDATE lookups SET customer = 'p02'`:                                               {"lookups_unchanged", denied},
+		`DELETE FROM lookups`:                                                               {"lookups_kept", denied},
+		`TRUNCATE lookups CASCADE`:                                                          {"lookups_kept", denied},
+		`UPDATE unblocks SET note = 'x'`:                                                    {"unblocks_unchanged", denied},
+		`DELETE FROM unblocks`:                                                              {"unblocks_kept", denied},
+		`TRUNCATE unblocks`:                                                                 {"unblocks_kept", denied},
+		`INSERT INTO unblocks VALUES ('l-1', 'x')`:                                          {"unblocks_once"},
+		`INSERT INTO unblocks VALUES ('l-9', 'x')`:                                          {"unblocks_found"},
+		`INSERT INTO unblocks VALUES ('l-1', '')`:                                           {"unblocks_note"},
 		`UPDATE lookup_days SET employee = 'E101'; SELECT rule('undone', '')`:               {"undone", denied},
 		`DELETE FROM lookup_days; SELECT rule('undone', '')`:                                {"undone", denied},
 		`UPDATE lookup_days SET n = 0`:                                                      {"lookup_days_n"},
@@ -73,7 +80,7 @@ func TestLookupsAreSealed(t *testing.T) {
 	s, db := newStore(t)
 	l := lookup(t, s)
 	owner := shell(t, db.Owner)
-	row := column(t, owner, `SELECT lookups::text || encode(identity_check, 'escape') FROM lookups`)[0]
+	row := column(t, owner, `SELECT lookups::text || unblocks::text || encode(identity_check, 'escape') || encode(note, 'escape') FROM lookups, unblocks`)[0]
 	for _, secret := range []string{l.Number.Number(), "canary", "63616e617279"} {
 		if strings.Contains(row, secret) {
 			t.Errorf("the row shows %q: %q", secret, row)

@@ -39,6 +39,9 @@ const (
 // pageMax is the most that one page of a list holds.
 const pageMax = 100
 
+// pageOf brings a limit into what is allowed.
+func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
+
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (r gateway.Refund, err error) {
 	found := false
@@ -73,15 +76,15 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 
 // Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
-	limit := min(max(p.Limit, 1), pageMax)
+	limit := pageOf(p.Limit)
 	// One more than asked for tells whether there is a next page.
 	query, args := firstOfCustomer, []any{customer, limit + 1}
 	if p.Cursor != "" {
-		after, err := s.sealer.Position(customer, p.Cursor)
+		after, err := s.sealer.Position(kept.RefundsOf(customer), p.Cursor)
 		if err != nil {
 			return nil, "", err
 		}
-		query, args = nextOfCustomer, append(args, after.Created, after.ID)
+		query, args = nextOfCustomer, append(args, after.At, after.ID)
 	}
 	switch {
 	case p.Reference != "":
@@ -103,7 +106,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	refunds = refunds[:limit]
 	last := refunds[limit-1]
-	return refunds, s.sealer.Cursor(customer, kept.Position{Created: last.CreatedAt, ID: last.ID}), nil
+	return refunds, s.sealer.Cursor(kept.RefundsOf(customer), kept.Position{At: last.CreatedAt, ID: last.ID}), nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

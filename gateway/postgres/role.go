@@ -27,6 +27,7 @@ var (
 		{"withdrawn", "SELECT, INSERT", ""},
 		{"ended", "SELECT", ""},
 		{"lookups", "SELECT, INSERT", ""},
+		{"unblocks", "SELECT, INSERT", ""},
 		{"lookup_days", "SELECT, INSERT", "n"},
 		{"ended_sessions", "SELECT, INSERT", ""},
 	}
@@ -90,7 +91,7 @@ const (
 		UNION ALL SELECT privilege || ' on ' || relname FROM pg_class, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
 			WHERE oid = ANY ($1::regclass[]) AND has_table_privilege(oid, privilege)
 		UNION ALL SELECT 'UPDATE on ' || relname FROM pg_class
-			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'ended_sessions']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
+			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'unblocks', 'ended_sessions']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
 		UNION ALL SELECT 'INSERT on ' || relname FROM pg_class
 			WHERE oid = ANY (ARRAY['moves', 'schema_migrations', 'ended']::regclass[]) AND has_any_column_privilege(oid, 'INSERT')`
 )

@@ -13,7 +13,7 @@ import (
 const (
 	fixedColumns = `id, reference, ordinal, customer, session, client, channel, teller, employee, branch,
 		request_id, service, name_ar, name_en, amount, payer_kind, payer_number, beneficiary_kind, beneficiary_number,
-		to_iban, challenge, created_at, promised, trace`
+		to_iban, challenge, created_at, promised, trace, held, flags`
 	movingColumns = `state, version, due, updated_at, sends, misses, may_have_left, sent_at, doubt_since, asks,
 		unknowns, unknown_at, core_reference, released_at, posts, credit_refusal, ledger_id, reason, notice`
 
@@ -22,7 +22,7 @@ const (
 	insertRefund = `INSERT INTO refunds (` + columns + `, payer_index, to_iban_index, stamp)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
 			$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
-			$46)`
+			$46, $47, $48)`
 	// updateRefund is the compare-and-swap: id and the version that the change was made from come last.
 	updateRefund = `UPDATE refunds SET (` + movingColumns + `, stamp) =
 		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
@@ -38,7 +38,7 @@ func (s *Store) insert(r gateway.Refund, mark stamp) statement {
 		r.ID, r.Reference, r.Ordinal, o.Customer, o.Session, o.Client, string(o.Channel), o.Teller, o.Employee, o.Branch,
 		p.RequestID, p.Service, p.Name.AR, p.Name.EN, int64(p.Amount),
 		string(people.PayerKind), people.Payer, string(people.BeneficiaryKind), people.Beneficiary,
-		people.To, r.Challenge, r.CreatedAt, day(r.Promised), r.Trace,
+		people.To, r.Challenge, r.CreatedAt, day(r.Promised), r.Trace, string(r.Held), string(r.Flags),
 	}
 	args = append(args, moving(r)...)
 	args = append(args, people.PayerIndex, people.ToIndex, int64(mark))
@@ -73,7 +73,8 @@ func (s *stored) scan(row scanner) error {
 	return row.Scan(
 		&r.ID, &r.Reference, &r.Ordinal, &o.Customer, &o.Session, &o.Client, &o.Channel, &o.Teller, &o.Employee, &o.Branch,
 		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &s.people.PayerKind, &s.people.Payer,
-		&s.people.BeneficiaryKind, &s.people.Beneficiary, &s.people.To, &r.Challenge, &r.CreatedAt, &s.promised, &r.Trace,
+		&s.people.BeneficiaryKind, &s.people.Beneficiary, &s.people.To, &r.Challenge, &r.CreatedAt, &s.promised, &r.Trace, &r.Held,
+		&r.Flags,
 		&r.State, &r.Version, &s.due, &r.UpdatedAt, &r.Sends, &r.Misses, &r.MayHaveLeft, &s.sent, &s.doubt, &r.Asks,
 		&r.Unknowns, &s.unknown, &r.CoreReference, &s.at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice)
 }

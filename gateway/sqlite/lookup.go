@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -13,8 +14,11 @@ const (
 		ON CONFLICT (employee, day) DO UPDATE SET n = n + 1 WHERE n < ?`
 	insertLookup = `INSERT INTO lookups (id, at, login, employee, branch, session, client, number_index, outcome, customer,
 		identity_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check FROM lookups
-		WHERE number_index = ? ORDER BY at DESC, id DESC LIMIT ?`
+	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES (?, ?)`
+	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ? ORDER BY at DESC, id DESC LIMIT ?`
+	selectChecks = `SELECT id, identity_check FROM lookups
+		WHERE id IN (SELECT value FROM json_each(?)) AND length(identity_check) > 0`
 )
 
 // RecordLookup is as bank.Lookups says.
@@ -31,8 +35,12 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 		case counted == 0:
 			return bank.ErrTooOften
 		}
-		return tx.exec(ctx, insertLookup, l.ID, l.At.UnixMicro(), l.Login, l.Employee, l.Branch, l.Session, l.Client,
+		err = tx.exec(ctx, insertLookup, l.ID, l.At.UnixMicro(), l.Login, l.Employee, l.Branch, l.Session, l.Client,
 			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check)
+		if err != nil || l.Unblock == "" {
+			return err
+		}
+		return tx.exec(ctx, insertUnblock, l.ID, s.sealer.SealUnblock(l))
 	})
 }
 
@@ -41,21 +49,52 @@ func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (look
 	for _, index := range s.sealer.LookupIndexes(number) {
 		err := s.queries.each(ctx, selectLookups, []any{index, most - len(lookups)}, func(row scanner) error {
 			var (
-				l     = bank.Lookup{Number: number}
-				at    int64
-				check []byte
+				l           = bank.Lookup{Number: number}
+				at          int64
+				check, note []byte
 			)
-			err := row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check)
+			err := row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
 			if err != nil {
 				return err
 			}
 			l.At = time.UnixMicro(at).UTC()
+			err = s.sealer.OpenLookup(&l, check, note)
 			lookups = append(lookups, l)
-			return s.sealer.OpenCheck(&lookups[len(lookups)-1], check)
+			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	return lookups, nil
+}
+
+// IdentityChecks is as bank.Approvals says.
+func (s *Store) IdentityChecks(ctx context.Context, sessions []string) (map[string]bank.IdentityCheck, error) {
+	checks := make(map[string]bank.IdentityCheck)
+	if len(sessions) == 0 {
+		return checks, nil
+	}
+	list, err := json.Marshal(sessions)
+	if err != nil {
+		return nil, err
+	}
+	err = s.queries.each(ctx, selectChecks, []any{string(list)}, func(row scanner) error {
+		var (
+			l     bank.Lookup
+			check []byte
+		)
+		if err := row.Scan(&l.ID, &check); err != nil {
+			return err
+		}
+		if err := s.sealer.OpenLookup(&l, check, nil); err != nil {
+			return err
+		}
+		checks[l.ID] = *l.Check
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return checks, nil
 }

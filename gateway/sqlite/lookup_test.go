@@ -19,6 +19,7 @@ func lookup(t *testing.T, s *Store) bank.Lookup {
 	l := bank.Lookup{
 		ID: "l-1", At: time.Now(), Login: "t01", Employee: "E100", Branch: "101", Session: "s", Client: "desk", Number: number,
 		Outcome: bank.LookupFound, Customer: "p01", Check: &bank.IdentityCheck{Method: "canary-method", Note: "canary-note"},
+		Unblock: "canary-unblock",
 	}
 	if err := s.RecordLookup(t.Context(), l, 1); err != nil {
 		t.Fatal(err)
@@ -43,6 +44,11 @@ func TestLookupsAreKept(t *testing.T) {
 		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'found', '', x'')`:       "lookups_outcome",
 		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'forbidden', 'p', x'')`:  "lookups_outcome",
 		insert + `('l-2', 0, 't', 'E', 'B', '', '', zeroblob(32), 'forbidden', '', x'00')`: "lookups_check",
+		`UPDATE unblocks SET note = x'01'`:                                                 "unblocks_unchanged",
+		`DELETE FROM unblocks`:                                                             "unblocks_kept",
+		`INSERT OR REPLACE INTO unblocks SELECT * FROM unblocks`:                           "unblocks_found",
+		`INSERT INTO unblocks VALUES ('l-1', x'01')`:                                       "unblocks_found",
+		`INSERT INTO unblocks VALUES ('l-9', x'01')`:                                       "unblocks_found",
 		`UPDATE lookup_days SET n = 0`:                                                     "lookup_days_n",
 	} {
 		if _, err := db.Exec(statement); err == nil || !strings.Contains(err.Error(), rule) {
@@ -57,7 +63,7 @@ func TestLookupsAreSealed(t *testing.T) {
 	l := lookup(t, s)
 	var row string
 	err := shell(t, path).QueryRow(`SELECT hex(number_index) || ' ' || hex(identity_check) || ' ' || id || login || employee || branch ||
-		session || client || outcome || customer || number_index || identity_check FROM lookups`).Scan(&row)
+		session || client || outcome || customer || number_index || identity_check || hex(note) || note FROM lookups, unblocks`).Scan(&row)
 	if err != nil {
 		t.Fatal(err)
 	}

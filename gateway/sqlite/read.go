@@ -29,6 +29,9 @@ const (
 // pageMax is the most that one page of a list holds.
 const pageMax = 100
 
+// pageOf brings a limit into what is allowed.
+func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
+
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (r gateway.Refund, err error) {
 	err = in.one(ctx, query, args, func(row scanner) (err error) {
@@ -65,11 +68,11 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
 	created, id := int64(math.MaxInt64), ""
 	if p.Cursor != "" {
-		after, err := s.sealer.Position(customer, p.Cursor)
+		after, err := s.sealer.Position(kept.RefundsOf(customer), p.Cursor)
 		if err != nil {
 			return nil, "", err
 		}
-		created, id = after.Created.UnixMicro(), after.ID
+		created, id = after.At.UnixMicro(), after.ID
 	}
 	switch {
 	case p.Reference != "":
@@ -77,7 +80,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	case p.Request != "":
 		return s.only(ctx, refundRequestOf, p.Request, customer)
 	}
-	limit := min(max(p.Limit, 1), pageMax)
+	limit := pageOf(p.Limit)
 	var refunds []gateway.Refund
 	// One more than asked for tells whether there is a next page.
 	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, created, id, limit + 1}, func(row scanner) error {
@@ -93,7 +96,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	refunds = refunds[:limit]
 	last := refunds[limit-1]
-	return refunds, s.sealer.Cursor(customer, kept.Position{Created: last.CreatedAt, ID: last.ID}), nil
+	return refunds, s.sealer.Cursor(kept.RefundsOf(customer), kept.Position{At: last.CreatedAt, ID: last.ID}), nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

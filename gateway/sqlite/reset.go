@@ -11,7 +11,7 @@ var errNotResettable = errors.New("sqlite: this store isn't a sandbox's")
 // The tables that Reset empties, those that refer to others first.
 var emptied = []string{
 	`DELETE FROM events`, `DELETE FROM refunds`, `DELETE FROM day_limits`, `DELETE FROM ledger`, `DELETE FROM callbacks_seen`,
-	`DELETE FROM withdrawn`, `DELETE FROM lookups`, `DELETE FROM lookup_days`, `DELETE FROM ended_sessions`,
+	`DELETE FROM withdrawn`, `DELETE FROM unblocks`, `DELETE FROM lookups`, `DELETE FROM lookup_days`, `DELETE FROM ended_sessions`,
 }
 
 // Reset deletes everything, in one transaction, and only in a store that was opened for it. The triggers that forbid

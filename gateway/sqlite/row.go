@@ -16,13 +16,13 @@ import (
 const (
 	fixedColumns = `id, reference, ordinal, customer, session, client, channel, teller, employee, branch,
 		request_id, service, name_ar, name_en, amount, payer_kind, payer_number, beneficiary_kind, beneficiary_number,
-		to_iban, challenge, created_at, promised, trace`
+		to_iban, challenge, created_at, promised, trace, held, flags`
 	movingColumns = `state, version, due, updated_at, sends, misses, may_have_left, sent_at, doubt_since, asks,
 		unknowns, unknown_at, core_reference, released_at, posts, credit_refusal, ledger_id, reason, notice`
 
 	selectRefund = `SELECT ` + fixedColumns + `, ` + movingColumns + ` FROM refunds `
 	insertRefund = `INSERT INTO refunds (` + fixedColumns + `, ` + movingColumns + `, payer_index, to_iban_index)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 			?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	// updateRefund is the compare-and-swap: id and the version that the change was made from come last.
 	updateRefund = `UPDATE refunds SET (` + movingColumns + `) =
@@ -38,7 +38,7 @@ func (s *Store) insert(ctx context.Context, tx *session, r gateway.Refund) error
 		r.ID, r.Reference, r.Ordinal, o.Customer, o.Session, o.Client, string(o.Channel), o.Teller, o.Employee, o.Branch,
 		p.RequestID, p.Service, p.Name.AR, p.Name.EN, int64(p.Amount),
 		string(people.PayerKind), people.Payer, string(people.BeneficiaryKind), people.Beneficiary,
-		people.To, r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(), r.Trace,
+		people.To, r.Challenge, r.CreatedAt.UnixMicro(), r.Promised.String(), r.Trace, string(r.Held), string(r.Flags),
 	}
 	args = append(args, moving(r)...)
 	args = append(args, people.PayerIndex, people.ToIndex)
@@ -65,7 +65,7 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	if err := row.Scan(
 		&r.ID, &r.Reference, &r.Ordinal, &o.Customer, &o.Session, &o.Client, &o.Channel, &o.Teller, &o.Employee, &o.Branch,
 		&p.RequestID, &p.Service, &p.Name.AR, &p.Name.EN, &p.Amount, &people.PayerKind, &people.Payer,
-		&people.BeneficiaryKind, &people.Beneficiary, &people.To, &r.Challenge, &created, &promised, &r.Trace,
+		&people.BeneficiaryKind, &people.Beneficiary, &people.To, &r.Challenge, &created, &promised, &r.Trace, &r.Held, &r.Flags,
 		&r.State, &r.Version, &due, &updated, &r.Sends, &r.Misses, &r.MayHaveLeft, &sent, &doubt, &r.Asks,
 		&r.Unknowns, &unknown, &r.CoreReference, &at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice,
 	); err != nil {

@@ -198,6 +198,8 @@ func TestSchemaRefuses(t *testing.T) {
 		`UPDATE refunds SET request_id = 'x'`:                      "refunds_fixed",
 		`UPDATE refunds SET reference = 'x'`:                       "refunds_fixed",
 		`UPDATE refunds SET customer = 'x'`:                        "refunds_fixed",
+		`UPDATE refunds SET held = 'x'`:                            "refunds_fixed",
+		`UPDATE refunds SET flags = ''`:                            "refunds_fixed",
 		`UPDATE refunds SET due = NULL`:                            "refunds_due",
 		`UPDATE refunds SET may_have_left = 1`:                     "refunds_may_have_left",
 		`UPDATE refunds SET released_at = 1`:                       "refunds_released",
@@ -321,6 +323,8 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectLive:        {"INDEX refunds_live (request_id=?)", 1},
 		countDead:         {"INDEX refunds_dead", 1},
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},
+		selectAwaiting:    {"INDEX refunds_queue (state=? AND due>?)", 5},
+		selectChecks:      {"PRIMARY KEY (id=?)", 1},
 		selectEnded:       {"PRIMARY KEY", 1},
 		pruneEnded:        {"INDEX ended_sessions_until", 1},
 	} {

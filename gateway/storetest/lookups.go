@@ -15,6 +15,7 @@ var lookupTests = map[string]func(*testing.T, Store){
 	"an employee has so many in a day": lookupsHaveALimit,
 	"64 at once keep the limit":        lookupsAtOnce,
 	"a look-up is on record once":      lookupOnce,
+	"who isn't found isn't let in":     unblockNobody,
 }
 
 // look is the n-th of an employee. Every field is filled.
@@ -50,6 +51,7 @@ func lookupsComeBack(t *testing.T, s Store) {
 	first, second, third, elsewhere := look(1), look(2), look(3), look(4)
 	second.Outcome, second.Customer, second.Check = bank.LookupUnknown, "", nil
 	third.Outcome, third.Customer, third.Check = bank.LookupForbidden, "", nil
+	first.Unblock = "جاء بهويته"
 	elsewhere.Number = party(saudi.KindIqama, "2900000015")
 	for _, l := range []bank.Lookup{first, second, third, elsewhere} {
 		if err := record(t, s, l, 10); err != nil {
@@ -121,6 +123,19 @@ func lookupOnce(t *testing.T, s Store) {
 		t.Error("it is on record twice")
 	}
 	if err := record(t, s, look(2), 2); err != nil {
+		t.Error(err)
+	}
+}
+
+// unblockNobody: neither the look-up nor its count is there without the rest.
+func unblockNobody(t *testing.T, s Store) {
+	nobody := look(1)
+	nobody.Outcome, nobody.Customer, nobody.Check, nobody.Unblock = bank.LookupUnknown, "", nil, "let them in"
+	if err := s.RecordLookup(t.Context(), nobody, 1); err == nil {
+		t.Error("nobody was let in")
+	}
+	wantLookups(t, s, nobody.Number, 10)
+	if err := record(t, s, look(2), 1); err != nil {
 		t.Error(err)
 	}
 }

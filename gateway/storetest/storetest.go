@@ -5,8 +5,8 @@
 // The contract goes through the ports alone and lets 64 callers at once do whatever must have one winner. A file is a
 // topic: accept.go, limits.go and edge.go what a confirm records, withdraw.go what it may not record any more, ended.go the
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
-// what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, counts.go the
-// rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, approvals.go
+// what a second person decides, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -29,6 +29,7 @@ import (
 type Store interface {
 	bank.Book
 	bank.Lookups
+	bank.Approvals
 	bank.Steps
 	bank.Endings
 	dispatch.Queue
@@ -36,8 +37,6 @@ type Store interface {
 
 	// Lookups are the most recent looks at whoever has the number, the latest first.
 	Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error)
-	// Lookup returns the refund of this id, whoever's it is, or gateway.ErrNotFound.
-	Lookup(ctx context.Context, id string) (gateway.Refund, error)
 	// Seen records that a callback of the core was received; first is false when it had been before.
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
 	// Counts is how many refunds stand in each state, and when the oldest one that isn't final was accepted.
@@ -70,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"ledger", ledgerTests},
 		{"counts", countTests},
 		{"lookups", lookupTests},
+		{"approvals", approvalTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for name, test := range topic.tests {

@@ -100,7 +100,9 @@ func edges() []edge {
 
 func begin(n int, approval bool) gateway.Acceptance {
 	a := acceptance(n)
-	a.Rules.ApproveAlways = approval
+	if approval {
+		a.Rules.Holds = []gateway.Mark{gateway.IdentityChecked}
+	}
 	a.Rules.ApprovalExpires = a.At.Add(time.Hour)
 	return a
 }

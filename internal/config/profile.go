@@ -23,6 +23,8 @@ type Profile struct {
 	// Limits are amounts in riyals, in quotes. What a day allows is for all channels together, and a refund that comes to
 	// nothing gives its part back. A change holds from the next preview or confirm on, with what the day has taken so far.
 	Limits Limits `yaml:"limits"`
+	// Approvals are who decides on what one person at the bank can't decide alone.
+	Approvals Approvals `yaml:"approvals"`
 	// Codes are the one-time codes. A change is for codes to come: those under way keep their form, when they are sent again
 	// too.
 	Codes Codes `yaml:"codes"`
@@ -120,6 +122,13 @@ type Limits struct {
 	ApproveAbove money.Amount `yaml:"approve_above"`
 }
 
+// Approvals are who decides on what one person at the bank can't decide alone.
+type Approvals struct {
+	// BackOffice is the branch, as tokens of staff name it, whose approvers decide for every branch, and for what comes from
+	// none. All others decide for their own. Default back-office.
+	BackOffice string `yaml:"back_office"`
+}
+
 // Codes are the one-time codes.
 type Codes struct {
 	// Digits is how many a code has. Whoever guesses thirty times, which takes them days, finds one of six digits with a
@@ -162,7 +171,8 @@ func DefaultProfile() Profile {
 		Limits: Limits{
 			ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
 		},
-		Codes: Codes{Digits: form.Digits, Life: form.Life, MobileRest: 72 * time.Hour},
+		Approvals: Approvals{BackOffice: "back-office"},
+		Codes:     Codes{Digits: form.Digits, Life: form.Life, MobileRest: 72 * time.Hour},
 	}
 }
 
@@ -178,6 +188,7 @@ func (p Profile) Terms(bankCode string) bank.Terms {
 		OnlineLimit:      p.Limits.OnlineLimit,
 		CounterLimit:     p.Limits.CounterLimit,
 		ApproveAbove:     p.Limits.ApproveAbove,
+		BackOffice:       p.Approvals.BackOffice,
 		Code:             otp.Form{Digits: p.Codes.Digits, Life: p.Codes.Life},
 		MobileRest:       p.Codes.MobileRest,
 		Brand: otp.Brand{

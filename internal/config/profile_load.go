@@ -49,6 +49,7 @@ func (l *profileLoader) check() {
 	l.checkLabels()
 	l.checkPromise()
 	l.checkLimits()
+	l.checkApprovals()
 	l.checkCodes()
 	l.checkBrand()
 	l.checkWindows()
@@ -145,6 +146,16 @@ func (l *profileLoader) checkLimits() {
 	}
 	if !l.failed["limits.counter_limit"] && (limits.ApproveAbove < 1 || limits.ApproveAbove > limits.CounterLimit) {
 		l.bad("limits.approve_above", "must be from 0.01 to counter_limit")
+	}
+}
+
+// branchMax is longer than any bank's name of a branch.
+const branchMax = 64
+
+func (l *profileLoader) checkApprovals() {
+	const key = "approvals.back_office"
+	if office := l.profile.Approvals.BackOffice; l.need(key, office) && len(office) > branchMax {
+		l.bad(key, "must have no more than %d letters", branchMax)
 	}
 }
 

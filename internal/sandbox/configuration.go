@@ -57,6 +57,7 @@ func profile() config.Profile {
 	p.Limits = config.Limits{
 		ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
 	}
+	p.Approvals = config.Approvals{BackOffice: "back-office"}
 	p.Codes = config.Codes{Digits: 6, Life: 3 * time.Minute, MobileRest: 72 * time.Hour}
 	p.SMS.Sender = "Istirdad"
 	p.SMS.BankName = config.Text{AR: "مصرف تجريبي", EN: "Sandbox bank"} // whoever holds a receipt sees what it is worth

@@ -39,6 +39,24 @@ func (e AccountStatus) Valid() bool {
 	}
 }
 
+// Defines values for ApprovalChannel.
+const (
+	ApprovalChannelCounter ApprovalChannel = "counter"
+	ApprovalChannelOnline  ApprovalChannel = "online"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalChannel enum.
+func (e ApprovalChannel) Valid() bool {
+	switch e {
+	case ApprovalChannelCounter:
+		return true
+	case ApprovalChannelOnline:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AssistInputBodyDocumentSeen.
 const (
 	AssistInputBodyDocumentSeenTrue AssistInputBodyDocumentSeen = true
@@ -231,6 +249,7 @@ const (
 	ProblemCodeAccountFrozen         ProblemCode = "account_frozen"
 	ProblemCodeAccountMismatch       ProblemCode = "account_mismatch"
 	ProblemCodeAccountNotOwned       ProblemCode = "account_not_owned"
+	ProblemCodeAlreadyDecided        ProblemCode = "already_decided"
 	ProblemCodeAlreadyRefunded       ProblemCode = "already_refunded"
 	ProblemCodeAmountChanged         ProblemCode = "amount_changed"
 	ProblemCodeChallengeGone         ProblemCode = "challenge_gone"
@@ -254,12 +273,14 @@ const (
 	ProblemCodeMobileMissing         ProblemCode = "mobile_missing"
 	ProblemCodeMobileRecent          ProblemCode = "mobile_recent"
 	ProblemCodeNotFound              ProblemCode = "not_found"
+	ProblemCodeNotPossible           ProblemCode = "not_possible"
 	ProblemCodeOtherBank             ProblemCode = "other_bank"
 	ProblemCodePayerMismatch         ProblemCode = "payer_mismatch"
 	ProblemCodePreviewExpired        ProblemCode = "preview_expired"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRefundExists          ProblemCode = "refund_exists"
 	ProblemCodeResendTooSoon         ProblemCode = "resend_too_soon"
+	ProblemCodeSelfApproval          ProblemCode = "self_approval"
 	ProblemCodeServiceNotRefundable  ProblemCode = "service_not_refundable"
 	ProblemCodeSmsUnavailable        ProblemCode = "sms_unavailable"
 	ProblemCodeStepUpRequired        ProblemCode = "step_up_required"
@@ -278,6 +299,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAccountMismatch:
 		return true
 	case ProblemCodeAccountNotOwned:
+		return true
+	case ProblemCodeAlreadyDecided:
 		return true
 	case ProblemCodeAlreadyRefunded:
 		return true
@@ -325,6 +348,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeNotPossible:
+		return true
 	case ProblemCodeOtherBank:
 		return true
 	case ProblemCodePayerMismatch:
@@ -336,6 +361,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeRefundExists:
 		return true
 	case ProblemCodeResendTooSoon:
+		return true
+	case ProblemCodeSelfApproval:
 		return true
 	case ProblemCodeServiceNotRefundable:
 		return true
@@ -511,6 +538,82 @@ type Account struct {
 // AccountStatus Money goes back to an active one alone.
 type AccountStatus string
 
+// Approval defines model for Approval.
+type Approval struct {
+	// Amount That would come back.
+	Amount Money `json:"amount"`
+
+	// Beneficiary Whom the fee was paid for.
+	Beneficiary Party `json:"beneficiary"`
+
+	// Branch Of the maker; null with them.
+	//
+	// Examples: 101
+	Branch *string `json:"branch"`
+
+	// Channel Where it was asked for.
+	Channel ApprovalChannel `json:"channel"`
+
+	// CreatedAt Of the confirm.
+	//
+	// Examples: 2026-03-05T06:10:00.000000Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Customer Who asks, and paid.
+	Customer Requester `json:"customer"`
+
+	// Digest SHA-256, in hex, over all of what was previewed and accepted. Whoever approves says it back.
+	Digest string `json:"digest"`
+
+	// ExpiresAt The end of that day in Riyadh: from then on it is cancelled.
+	//
+	// Examples: 2026-03-05T06:10:00.000000Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Maker Null when the customer asked by themselves.
+	Maker *Maker `json:"maker"`
+
+	// Method Of the identity check; null with the note.
+	//
+	// Examples: passport
+	Method *string `json:"method"`
+
+	// Name Of the service, with the request's variant.
+	Name Text `json:"name"`
+
+	// Note Of the identity check; null when the customer entered a code. Numbers in it are masked.
+	Note *string `json:"note"`
+
+	// Reasons Why it awaits approval.
+	Reasons []Mark `json:"reasons"`
+
+	// Reference Which the customer has, too.
+	//
+	// Examples: RFK5EWJTN6GVB8STYT
+	Reference string `json:"reference"`
+
+	// RefundID To decide on it.
+	RefundID string `json:"refund_id"`
+
+	// Service Its code.
+	Service string `json:"service"`
+
+	// ToAccount Masked.
+	ToAccount string `json:"to_account"`
+}
+
+// ApprovalChannel Where it was asked for.
+type ApprovalChannel string
+
+// ApproveInputBody defines model for ApproveInputBody.
+type ApproveInputBody struct {
+	// Digest Of the list of approvals, as it was when the approver decided.
+	Digest string `json:"digest"`
+
+	// Note Why, for the record: more than spaces. Numbers that may be somebody's are masked.
+	Note string `json:"note"`
+}
+
 // AssistInputBody defines model for AssistInputBody.
 type AssistInputBody struct {
 	// DocumentSeen The teller has the document before them.
@@ -679,6 +782,15 @@ type Links struct {
 	Refund *string `json:"refund,omitempty"`
 }
 
+// ListApproval defines model for ListApproval.
+type ListApproval struct {
+	// Items The page.
+	Items []Approval `json:"items"`
+
+	// NextCursor Of the next page; null after the last.
+	NextCursor *string `json:"next_cursor"`
+}
+
 // ListRefundItem defines model for ListRefundItem.
 type ListRefundItem struct {
 	// Items The page.
@@ -695,6 +807,30 @@ type ListRequest struct {
 
 	// NextCursor Of the next page; null after the last.
 	NextCursor *string `json:"next_cursor"`
+}
+
+// Maker defines model for Maker.
+type Maker struct {
+	// Employee The person behind the login, who doesn't approve it by any.
+	//
+	// Examples: E100
+	Employee string `json:"employee"`
+
+	// Login Of the teller.
+	//
+	// Examples: t01
+	Login string `json:"login"`
+}
+
+// Mark defines model for Mark.
+type Mark struct {
+	// Code Stable.
+	//
+	// Examples: above_limit
+	Code string `json:"code"`
+
+	// Text For the approver.
+	Text Text `json:"text"`
 }
 
 // Menu defines model for Menu.
@@ -1103,6 +1239,12 @@ type RefundItemOverdue string
 // RefundItemStatus For customers.
 type RefundItemStatus string
 
+// RejectInputBody defines model for RejectInputBody.
+type RejectInputBody struct {
+	// Note Why, for the record: more than spaces. Numbers that may be somebody's are masked.
+	Note string `json:"note"`
+}
+
 // Request defines model for Request.
 type Request struct {
 	// Amount The whole fee.
@@ -1143,6 +1285,15 @@ type Request struct {
 
 	// Warnings What the customer should read first.
 	Warnings []Warning `json:"warnings"`
+}
+
+// Requester defines model for Requester.
+type Requester struct {
+	// CustomerID The bank's own.
+	CustomerID string `json:"customer_id"`
+
+	// ID National ID or iqama.
+	ID Party `json:"id"`
 }
 
 // ResendInputBody defines model for ResendInputBody.
@@ -1201,6 +1352,15 @@ type Text struct {
 	En string `json:"en"`
 }
 
+// UnblockInputBody defines model for UnblockInputBody.
+type UnblockInputBody struct {
+	// IDNumber As typed, from the customer's document.
+	IDNumber string `json:"id_number"`
+
+	// Note Why, for the record: more than spaces. Numbers that may be somebody's are masked.
+	Note string `json:"note"`
+}
+
 // Verified defines model for Verified.
 type Verified struct {
 	// ProofExpiresAt Unless it is used before; each use renews it, up to 15 minutes in all.
@@ -1240,6 +1400,15 @@ type Warning struct {
 // WarningCode Stable.
 type WarningCode string
 
+// ListApprovalsParams defines parameters for ListApprovals.
+type ListApprovalsParams struct {
+	// Limit Items of a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListRequestsParams defines parameters for ListRequests.
 type ListRequestsParams struct {
 	// Limit Items of a page.
@@ -1278,6 +1447,12 @@ type FollowRefundParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ApproveRefundJSONRequestBody defines body for ApproveRefund for application/json ContentType.
+type ApproveRefundJSONRequestBody = ApproveInputBody
+
+// RejectRefundJSONRequestBody defines body for RejectRefund for application/json ContentType.
+type RejectRefundJSONRequestBody = RejectInputBody
+
 // CreateAssistedSessionJSONRequestBody defines body for CreateAssistedSession for application/json ContentType.
 type CreateAssistedSessionJSONRequestBody = AssistInputBody
 
@@ -1301,6 +1476,9 @@ type PreviewRefundJSONRequestBody = PreviewInputBody
 
 // ConfirmRefundJSONRequestBody defines body for ConfirmRefund for application/json ContentType.
 type ConfirmRefundJSONRequestBody = ConfirmInputBody
+
+// UnblockCustomerJSONRequestBody defines body for UnblockCustomer for application/json ContentType.
+type UnblockCustomerJSONRequestBody = UnblockInputBody
 
 // AsRefund returns the union data inside the GetRefund200JSONResponseBody as a Refund
 func (t GetRefund200JSONResponseBody) AsRefund() (Refund, error) {
@@ -1437,6 +1615,55 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ListApprovals What awaits approval
+	//
+	// What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
+	//
+	// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+	//
+	// Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
+	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveRefundWithBody Let it go on
+	//
+	// The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, whatever login that one has (`self_approval`), and neither the customer nor a relative (`forbidden`). They say back the `digest` of what they were shown: of anything else it is `not_possible`.
+	//
+	// Of two who decide at once one does. Once somebody has, or the customer has withdrawn it, or the day is over, it is `already_decided`. Another branch's is `not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/approvals/{refund_id}/approve (the `ApproveRefund` operationId).
+	ApproveRefundWithBody(ctx context.Context, refundID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveRefund Let it go on
+	//
+	// The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, whatever login that one has (`self_approval`), and neither the customer nor a relative (`forbidden`). They say back the `digest` of what they were shown: of anything else it is `not_possible`.
+	//
+	// Of two who decide at once one does. Once somebody has, or the customer has withdrawn it, or the day is over, it is `already_decided`. Another branch's is `not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/approvals/{refund_id}/approve (the `ApproveRefund` operationId).
+	ApproveRefund(ctx context.Context, refundID string, body ApproveRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectRefundWithBody Refuse it
+	//
+	// The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, and when, is as with an approval.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/approvals/{refund_id}/reject (the `RejectRefund` operationId).
+	RejectRefundWithBody(ctx context.Context, refundID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectRefund Refuse it
+	//
+	// The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, and when, is as with an approval.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/approvals/{refund_id}/reject (the `RejectRefund` operationId).
+	RejectRefund(ctx context.Context, refundID string, body RejectRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAssistedSessionWithBody Begin to serve a customer
 	//
@@ -1696,6 +1923,123 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /v1/session (the `EndSession` operationId).
 	EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnblockCustomerWithBody Let a customer in again
+	//
+	// Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a relative in (`forbidden`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/unblocks (the `UnblockCustomer` operationId).
+	UnblockCustomerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnblockCustomer Let a customer in again
+	//
+	// Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a relative in (`forbidden`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/unblocks (the `UnblockCustomer` operationId).
+	UnblockCustomer(ctx context.Context, body UnblockCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListApprovals What awaits approval
+//
+// What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
+//
+// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+//
+// Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
+func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApprovalsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveRefundWithBody Let it go on
+//
+// The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, whatever login that one has (`self_approval`), and neither the customer nor a relative (`forbidden`). They say back the `digest` of what they were shown: of anything else it is `not_possible`.
+//
+// Of two who decide at once one does. Once somebody has, or the customer has withdrawn it, or the day is over, it is `already_decided`. Another branch's is `not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/approvals/{refund_id}/approve (the `ApproveRefund` operationId).
+func (c *Client) ApproveRefundWithBody(ctx context.Context, refundID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveRefundRequestWithBody(c.Server, refundID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveRefund Let it go on
+//
+// The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, whatever login that one has (`self_approval`), and neither the customer nor a relative (`forbidden`). They say back the `digest` of what they were shown: of anything else it is `not_possible`.
+//
+// Of two who decide at once one does. Once somebody has, or the customer has withdrawn it, or the day is over, it is `already_decided`. Another branch's is `not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/approvals/{refund_id}/approve (the `ApproveRefund` operationId).
+func (c *Client) ApproveRefund(ctx context.Context, refundID string, body ApproveRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveRefundRequest(c.Server, refundID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectRefundWithBody Refuse it
+//
+// The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, and when, is as with an approval.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/approvals/{refund_id}/reject (the `RejectRefund` operationId).
+func (c *Client) RejectRefundWithBody(ctx context.Context, refundID string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectRefundRequestWithBody(c.Server, refundID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectRefund Refuse it
+//
+// The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, and when, is as with an approval.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/approvals/{refund_id}/reject (the `RejectRefund` operationId).
+func (c *Client) RejectRefund(ctx context.Context, refundID string, body RejectRefundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectRefundRequest(c.Server, refundID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // CreateAssistedSessionWithBody Begin to serve a customer
@@ -2225,6 +2569,204 @@ func (c *Client) EndSession(ctx context.Context, reqEditors ...RequestEditorFn) 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// UnblockCustomerWithBody Let a customer in again
+//
+// Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a relative in (`forbidden`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/unblocks (the `UnblockCustomer` operationId).
+func (c *Client) UnblockCustomerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnblockCustomerRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnblockCustomer Let a customer in again
+//
+// Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a relative in (`forbidden`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/unblocks (the `UnblockCustomer` operationId).
+func (c *Client) UnblockCustomer(ctx context.Context, body UnblockCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnblockCustomerRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NewListApprovalsRequest constructs an http.Request for the ListApprovals method
+func NewListApprovalsRequest(server string, params *ListApprovalsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/approvals")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveRefundRequest calls the generic ApproveRefund builder with application/json body
+func NewApproveRefundRequest(server string, refundID string, body ApproveRefundJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveRefundRequestWithBody(server, refundID, "application/json", bodyReader)
+}
+
+// NewApproveRefundRequestWithBody constructs an http.Request for the ApproveRefund method, with any body, and a specified content type
+func NewApproveRefundRequestWithBody(server string, refundID string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "refund_id", refundID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/approvals/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRejectRefundRequest calls the generic RejectRefund builder with application/json body
+func NewRejectRefundRequest(server string, refundID string, body RejectRefundJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRejectRefundRequestWithBody(server, refundID, "application/json", bodyReader)
+}
+
+// NewRejectRefundRequestWithBody constructs an http.Request for the RejectRefund method, with any body, and a specified content type
+func NewRejectRefundRequestWithBody(server string, refundID string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "refund_id", refundID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/approvals/%s/reject", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
 }
 
 // NewCreateAssistedSessionRequest calls the generic CreateAssistedSession builder with application/json body
@@ -3028,6 +3570,46 @@ func NewEndSessionRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewUnblockCustomerRequest calls the generic UnblockCustomer builder with application/json body
+func NewUnblockCustomerRequest(server string, body UnblockCustomerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnblockCustomerRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUnblockCustomerRequestWithBody constructs an http.Request for the UnblockCustomer method, with any body, and a specified content type
+func NewUnblockCustomerRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/unblocks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -5,7 +5,7 @@ import { follow } from "./events.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
-  Ask, AssistedSession, Attendance, Balance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+  Approval, Ask, AssistedSession, Attendance, Balance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
 } from "./types.js";
 
 export interface Options {
@@ -234,6 +234,38 @@ export class Client {
   async endAssisted(assistedSessionId: string, call: Call = {}): Promise<void> {
     const params = { path: { assisted_session_id: assistedSessionId } };
     await this.#end("not_found", call, (init) => this.#api.DELETE("/v1/assisted-sessions/{assisted_session_id}", { ...init, params }));
+  }
+
+  /** All that awaits a decision of an approver's, under their token: first what lapses first. */
+  approvals(call: Call = {}): AsyncGenerator<Approval, void, undefined> {
+    return all((cursor) => this.approvalPage({ ...call, limit: pageMax, ...cursor }));
+  }
+
+  /** One page of `approvals`. */
+  async approvalPage(page: Paged = {}): Promise<Page<Approval>> {
+    return (await this.#again(page, (init) => this.#api.GET("/v1/approvals", { ...init, params: { query: query(page) } }))).data;
+  }
+
+  /**
+   * Lets a refund that awaits approval go on. The digest is that of the approval that was decided on. It is sent once: after
+   * a `NoAnswer`, already_decided may mean that this was the decision.
+   */
+  async approve(refundId: string, note: string, digest: string, call: Call = {}): Promise<Confirmation> {
+    const params = { path: { refund_id: refundId } };
+    const body = { note, digest };
+    return (await this.#once(call, (init) => this.#api.POST("/v1/approvals/{refund_id}/approve", { ...init, params, body }))).data;
+  }
+
+  /** Cancels a refund that awaits approval. It is sent once, as `approve` is. */
+  async reject(refundId: string, note: string, call: Call = {}): Promise<Confirmation> {
+    const params = { path: { refund_id: refundId } };
+    return (await this.#once(call, (init) => this.#api.POST("/v1/approvals/{refund_id}/reject", { ...init, params, body: { note } }))).data;
+  }
+
+  /** Lets a customer in again whom wrong codes keep out. It counts as a look at them, so one that fails isn't repeated. */
+  async unblock(idNumber: string, note: string, call: Call = {}): Promise<void> {
+    const body = { id_number: idNumber, note };
+    await this.#once(call, (init) => this.#api.POST("/v1/unblocks", { ...init, body }));
   }
 
   #once<T>(call: Call, send: (init: Init) => Promise<Given<T>>): Promise<Answer<T>> {

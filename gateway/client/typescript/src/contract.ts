@@ -4,6 +4,70 @@
  */
 
 export interface paths {
+    "/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What awaits approval
+         * @description What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
+         *
+         *     `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+         */
+        get: operations["list-approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/approvals/{refund_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let it go on
+         * @description The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, whatever login that one has (`self_approval`), and neither the customer nor a relative (`forbidden`). They say back the `digest` of what they were shown: of anything else it is `not_possible`.
+         *
+         *     Of two who decide at once one does. Once somebody has, or the customer has withdrawn it, or the day is over, it is `already_decided`. Another branch's is `not_found`.
+         */
+        post: operations["approve-refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/approvals/{refund_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse it
+         * @description The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, and when, is as with an approval.
+         */
+        post: operations["reject-refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/assisted-sessions": {
         parameters: {
             query?: never;
@@ -376,6 +440,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/unblocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a customer in again
+         * @description Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a relative in (`forbidden`).
+         */
+        post: operations["unblock-customer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -400,6 +484,68 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "closed" | "frozen";
+        };
+        Approval: {
+            /** @description That would come back. */
+            amount: components["schemas"]["Money"];
+            /** @description Whom the fee was paid for. */
+            beneficiary: components["schemas"]["Party"];
+            /**
+             * @description Of the maker; null with them.
+             * @example 101
+             */
+            branch: string | null;
+            /**
+             * @description Where it was asked for.
+             * @enum {string}
+             */
+            channel: "online" | "counter";
+            /**
+             * Format: date-time
+             * @description Of the confirm.
+             * @example 2026-03-05T06:10:00.000000Z
+             */
+            created_at: string;
+            /** @description Who asks, and paid. */
+            customer: components["schemas"]["Requester"];
+            /** @description SHA-256, in hex, over all of what was previewed and accepted. Whoever approves says it back. */
+            digest: string;
+            /**
+             * Format: date-time
+             * @description The end of that day in Riyadh: from then on it is cancelled.
+             * @example 2026-03-05T06:10:00.000000Z
+             */
+            expires_at: string;
+            /** @description Null when the customer asked by themselves. */
+            maker: components["schemas"]["Maker"] | null;
+            /**
+             * @description Of the identity check; null with the note.
+             * @example passport
+             */
+            method: string | null;
+            /** @description Of the service, with the request's variant. */
+            name: components["schemas"]["Text"];
+            /** @description Of the identity check; null when the customer entered a code. Numbers in it are masked. */
+            note: string | null;
+            /** @description Why it awaits approval. */
+            reasons: components["schemas"]["Mark"][];
+            /**
+             * @description Which the customer has, too.
+             * @example RFK5EWJTN6GVB8STYT
+             */
+            reference: string;
+            /** @description To decide on it. */
+            refund_id: string;
+            /** @description Its code. */
+            service: string;
+            /** @description Masked. */
+            to_account: string;
+        };
+        ApproveInputBody: {
+            /** @description Of the list of approvals, as it was when the approver decided. */
+            digest: string;
+            /** @description Why, for the record: more than spaces. Numbers that may be somebody's are masked. */
+            note: string;
         };
         AssistInputBody: {
             /**
@@ -537,6 +683,12 @@ export interface components {
              */
             refund?: string;
         };
+        ListApproval: {
+            /** @description The page. */
+            items: components["schemas"]["Approval"][];
+            /** @description Of the next page; null after the last. */
+            next_cursor: string | null;
+        };
         ListRefundItem: {
             /** @description The page. */
             items: components["schemas"]["RefundItem"][];
@@ -548,6 +700,27 @@ export interface components {
             items: components["schemas"]["Request"][];
             /** @description Of the next page; null after the last. */
             next_cursor: string | null;
+        };
+        Maker: {
+            /**
+             * @description The person behind the login, who doesn't approve it by any.
+             * @example E100
+             */
+            employee: string;
+            /**
+             * @description Of the teller.
+             * @example t01
+             */
+            login: string;
+        };
+        Mark: {
+            /**
+             * @description Stable.
+             * @example above_limit
+             */
+            code: string;
+            /** @description For the approver. */
+            text: components["schemas"]["Text"];
         };
         Menu: {
             /** @description As the bank orders and names them. e-payments is always there; where others lead is the channel's business. */
@@ -693,7 +866,7 @@ export interface components {
              * @example step_up_required
              * @enum {string}
              */
-            code: "account_mismatch" | "account_not_owned" | "challenge_gone" | "code_used" | "code_wrong" | "core_unavailable" | "forbidden" | "iban_invalid" | "id_invalid" | "id_mismatch" | "idempotency_in_progress" | "idempotency_key_missing" | "idempotency_key_reused" | "internal" | "limit_exceeded" | "locked" | "maintenance" | "malformed_request" | "method_not_allowed" | "mobile_missing" | "mobile_recent" | "not_found" | "preview_expired" | "rate_limited" | "resend_too_soon" | "sms_unavailable" | "step_up_required" | "too_late" | "try_again" | "unauthenticated" | "account_closed" | "account_frozen" | "already_refunded" | "amount_changed" | "fee_consumed" | "other_bank" | "payer_mismatch" | "refund_exists" | "service_not_refundable";
+            code: "account_mismatch" | "account_not_owned" | "already_decided" | "challenge_gone" | "code_used" | "code_wrong" | "core_unavailable" | "forbidden" | "iban_invalid" | "id_invalid" | "id_mismatch" | "idempotency_in_progress" | "idempotency_key_missing" | "idempotency_key_reused" | "internal" | "limit_exceeded" | "locked" | "maintenance" | "malformed_request" | "method_not_allowed" | "mobile_missing" | "mobile_recent" | "not_found" | "not_possible" | "preview_expired" | "rate_limited" | "resend_too_soon" | "self_approval" | "sms_unavailable" | "step_up_required" | "too_late" | "try_again" | "unauthenticated" | "account_closed" | "account_frozen" | "already_refunded" | "amount_changed" | "fee_consumed" | "other_bank" | "payer_mismatch" | "refund_exists" | "service_not_refundable";
             /** @description What to do, in the language asked for. Never what was typed. */
             detail: string;
             /** @description With malformed_request: where. */
@@ -887,6 +1060,10 @@ export interface components {
              */
             updated_at: string;
         };
+        RejectInputBody: {
+            /** @description Why, for the record: more than spaces. Numbers that may be somebody's are masked. */
+            note: string;
+        };
         Request: {
             /** @description The whole fee. */
             amount: components["schemas"]["Money"];
@@ -920,6 +1097,12 @@ export interface components {
             service: string;
             /** @description What the customer should read first. */
             warnings: components["schemas"]["Warning"][];
+        };
+        Requester: {
+            /** @description The bank's own. */
+            customer_id: string;
+            /** @description National ID or iqama. */
+            id: components["schemas"]["Party"];
         };
         ResendInputBody: Record<string, never>;
         Service: {
@@ -967,6 +1150,12 @@ export interface components {
              * @example Renew Iqama
              */
             en: string;
+        };
+        UnblockInputBody: {
+            /** @description As typed, from the customer's document. */
+            id_number: string;
+            /** @description Why, for the record: more than spaces. Numbers that may be somebody's are masked. */
+            note: string;
         };
         Verified: {
             /**
@@ -1017,6 +1206,295 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "list-approvals": {
+        parameters: {
+            query?: {
+                /** @description Items of a page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListApproval"];
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `forbidden`: Your token doesn't allow this. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "approve-refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Of the preview, and of the refund that it became. */
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `forbidden`: Your token doesn't allow this.
+             *     - `self_approval`: You asked for it yourself; somebody else decides.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `already_decided`: It doesn't await approval any more.
+             *     - `not_possible`: It isn't what you were shown; read it again.
+             */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reject-refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Of the preview, and of the refund that it became. */
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RejectInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description - `forbidden`: Your token doesn't allow this.
+             *     - `self_approval`: You asked for it yourself; somebody else decides.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `already_decided`: It doesn't await approval any more. */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-assisted-session": {
         parameters: {
             query?: never;
@@ -3098,6 +3576,112 @@ export interface operations {
             /** @description - `forbidden`: Your token doesn't allow this. */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "unblock-customer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnblockInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `forbidden`: Your token doesn't allow this. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `id_invalid`: Check the national ID or iqama number. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `rate_limited`: Try later. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };

@@ -55,6 +55,11 @@ export type AssistedSession = Schemas["AssistedSession"];
 /** Whether one paid request can come back, told before the customer has proved that they are there. */
 export type Outlook = Schemas["Outlook"];
 
+/** A refund that awaits a second person's approval. */
+export type Approval = Schemas["Approval"];
+/** A word that a refund carries, and what an approver reads of it. */
+export type Mark = Schemas["Mark"];
+
 /** Why the gateway refused. A newer gateway may have more of them. */
 export type Code = Schemas["Problem"]["code"];
 /** What is wrong with a request, and where. */

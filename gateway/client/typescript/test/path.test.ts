@@ -127,3 +127,27 @@ test("a teller walks the path with a customer", async () => {
   await teller.endAssisted(begun.assisted_session_id);
   assert.ok(refusedWith(await refusal(client.profile()), "not_found"));
 });
+
+test("a second person approves what a teller asked for", async () => {
+  const teller = (await world.signIn("t02")).client;
+  const { person } = await world.signIn("p12");
+  const approver = (await world.signIn("a01")).client;
+  const identity_check = { method: "passport", note: "compared" };
+  const begun = await teller.assist({ id_number: person.id_number, document_seen: true, identity_check });
+  const client = teller.assisted(begun.assisted_session_id);
+  const account_number = person.accounts[0]!.account_number;
+  const asks = async () => {
+    const { refund_id } = await client.preview({ request_id: "rq-p12-1", account_number, id_number: person.id_number });
+    assert.equal((await client.confirm(refund_id)).state, "awaiting_approval");
+    for await (const approval of approver.approvals()) if (approval.refund_id === refund_id) return approval;
+    throw new Error("it awaits nothing");
+  };
+  assert.equal((await approver.reject((await asks()).refund_id, "no")).status, "cancelled");
+  const { refund_id, note, digest, reasons } = await asks();
+  assert.deepEqual([note, reasons.map((r) => r.code)], ["compared", ["identity_check"]]);
+  assert.ok(refusedWith(await refusal(approver.approve(refund_id, "fine", "0")), "not_possible"));
+  assert.equal((await approver.approve(refund_id, "fine", digest)).status, "processing");
+  assert.ok(refusedWith(await refusal(approver.approve(refund_id, "fine", digest)), "already_decided"));
+  assert.ok(refusedWith(await refusal(teller.approvalPage()), "forbidden"));
+  await approver.unblock(person.id_number, "came by");
+});

@@ -1,0 +1,42 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
+)
+
+// selectAwaiting reads them out of the queue's index, which holds what is due work and nothing else: those of all
+// branches are few, since none outlasts its day. What lapsed and is still there is nobody's to approve.
+const selectAwaiting = selectRefund + `WHERE state = 'awaiting_approval' AND due IS NOT NULL AND due > $1
+	AND (due, id) > ($2, $3) AND ($4 = '' OR branch = $4) ORDER BY due, id LIMIT $5`
+
+// Awaiting is as bank.Approvals says. A limit outside of 1 to 100 is brought into it.
+func (s *Store) Awaiting(ctx context.Context, now time.Time, branch string, p bank.Page) ([]gateway.Refund, string, error) {
+	list := kept.ApprovalsOf(branch)
+	after := kept.Position{At: now}
+	if p.Cursor != "" {
+		var err error
+		if after, err = s.sealer.Position(list, p.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	limit := pageOf(p.Limit)
+	var refunds []gateway.Refund
+	err := s.main.each(ctx, selectAwaiting, []any{now, after.At, after.ID, branch, limit + 1}, func(row scanner) error {
+		r, err := s.scanRefund(row)
+		refunds = append(refunds, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(refunds) <= limit {
+		return refunds, "", nil
+	}
+	last := refunds[limit-1]
+	return refunds[:limit], s.sealer.Cursor(list, kept.Position{At: last.Due, ID: last.ID}), nil
+}
