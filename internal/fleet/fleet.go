@@ -8,7 +8,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +54,12 @@ type Options struct {
 	Gateways int      // default 2
 	Crowd    int      // customers c00001 and so on
 	Env      []string // more of the gateways' environment: "ISTIRDAD_LOG_LEVEL=debug"
+	// Hostile is the seed of a core that is awkward of its own accord; 0: a polite one.
+	Hostile uint64
+	// Faults are the stand-ins' environment: "SANDBOX_FAULT_TOO_MANY=0.01".
+	Faults []string
+	// Kept stand-ins write their books down: they may be killed, and go on where they were when they are started again.
+	Kept bool
 	// Database and Redis may put something between the gateways and a server: given its address they return another. The
 	// stand-ins, who read the book in order to judge, always go straight.
 	Database, Redis func(address string) string
@@ -67,11 +72,13 @@ type Fleet struct {
 	Redis    *redistest.Server
 	Database pgtest.Database
 	Gateways []*Gateway
+	StandIns *Process // core, bank, phone and referee
 
-	t      testing.TB
-	dir    string
-	config string   // of the gateways, as the stand-ins wrote it
-	env    []string // of the gateways, over the config
+	t       testing.TB
+	dir     string
+	control string   // of the stand-ins
+	config  string   // of the gateways, as the stand-ins wrote it
+	env     []string // of the gateways, over the config
 }
 
 // Gateway is one gateway's process and where it answers.
@@ -133,26 +140,27 @@ func (f *Fleet) channels() (urls []string) {
 	return urls
 }
 
-// standIns starts the core, the bank and the phone in one process, and returns when they have said where they are.
+// standIns starts the core, the bank and the phone in one process, and returns when they answer.
 func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 	f.t.Helper()
-	out, in, err := os.Pipe()
-	if err != nil {
-		f.t.Fatal(err)
+	core, bank, control := freeAddress(f.t), freeAddress(f.t), freeAddress(f.t)
+	args := []string{"-gateway", "off", "-core", core, "-bank", bank, "-control", control, "-crowd", strconv.Itoa(o.Crowd),
+		"-database-url", f.Database.Owner, "-redis-url", "redis://" + f.Redis.Addr(), "-callback", callback, "-write-config", f.config}
+	if o.Hostile == 0 {
+		args = append(args, "-polite")
+	} else {
+		args = append(args, "-seed", strconv.FormatUint(o.Hostile, 10))
 	}
-	defer func() { _ = out.Close() }()
-	newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
-		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), "-gateway", "off", "-polite", "-print-json", "-free-ports",
-			"-crowd", strconv.Itoa(o.Crowd), "-database-url", f.Database.Owner, "-redis-url", "redis://"+f.Redis.Addr(),
-			"-callback", callback, "-write-config", f.config)
-		cmd.Stdout = in
+	if o.Kept {
+		args = append(args, "-data", filepath.Join(f.dir, "standins"))
+	}
+	f.StandIns = newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
+		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), args...)
+		cmd.Env = append(os.Environ(), o.Faults...)
 		return cmd
 	})
-	_ = in.Close()
-	_ = out.SetReadDeadline(time.Now().Add(readyMax))
-	if err := json.NewDecoder(out).Decode(&urls); err != nil {
-		f.t.Fatalf("the stand-ins don't say where they are: %v", err)
-	}
+	urls = banktest.URLs{Core: "http://" + core, Bank: "http://" + bank, Control: "http://" + control}
+	f.StandIns.Await(urls.Control + "/faults")
 	return urls
 }
 
@@ -192,17 +200,24 @@ const readyMax = 30 * time.Second
 // AwaitReady waits until the gateway says that it could take a refund.
 func (g *Gateway) AwaitReady() {
 	g.t.Helper()
+	g.Await(g.Ops + "/readyz")
+}
+
+// Await waits until the process answers 200 there.
+func (p *Process) Await(url string) {
+	t := p.t
+	t.Helper()
 	client := &http.Client{Timeout: 3 * time.Second}
 	defer client.CloseIdleConnections()
-	asked, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, g.Ops+"/readyz", nil)
+	asked, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	last := errors.New("not asked")
 	for began := time.Now(); time.Since(began) < readyMax; time.Sleep(20 * time.Millisecond) {
 		select {
-		case <-g.now().Exited():
-			g.t.Fatalf("%s ended before it was ready: %v", g.name, g.now().Err())
+		case <-p.now().Exited():
+			t.Fatalf("%s ended before it was ready: %v", p.name, p.now().Err())
 		default:
 		}
 		answer, err := client.Do(asked)
@@ -216,7 +231,7 @@ func (g *Gateway) AwaitReady() {
 		}
 		last = fmt.Errorf("%d %s", answer.StatusCode, body)
 	}
-	g.t.Fatalf("%s isn't ready after %v: %v", g.name, readyMax, last)
+	t.Fatalf("%s isn't ready after %v: %v", p.name, readyMax, last)
 }
 
 // freeAddress is one of 127.0.0.1 that nobody listens on. It is below the ports that the kernel gives to connections, so
