@@ -79,7 +79,7 @@ func httpDate(t time.Time) string {
 // oddTime is a Retry-After that is allowed and inconvenient, or not allowed.
 func (d *dice) oddTime(now time.Time) string {
 	odd := []string{
-		strconv.Itoa(2 + d.below(20)), httpDate(now.Add(d.between(time.Second, 20*time.Second))), "0", "1000000000", "soon, if God wills",
+		strconv.Itoa(2 + d.below(20)), httpDate(now.Add(d.between(time.Second, 20*time.Second))), "0", "1000000000", "soon",
 	}
 	return odd[d.below(len(odd))]
 }
