@@ -256,6 +256,9 @@ func (f *file) String() string {
 	if f.core.Reference != "" {
 		said = append(said, fmt.Sprintf("core: request %s, released %d, returned %d", f.core.RequestID, f.core.Released, f.core.Returned))
 	}
+	if f.core.Reversed > 0 { // the core's own doing: no word of the gateway is measured by it
+		said = append(said, fmt.Sprintf("the core reversed it %d times", f.core.Reversed))
+	}
 	if f.credit.Reference != "" {
 		said = append(said, fmt.Sprintf("bank: %s, posted %d", f.credit.State, f.credit.Posted))
 	}
