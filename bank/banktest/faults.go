@@ -124,6 +124,10 @@ type fault struct {
 
 // Fault switches a fault on, beside those that are on already: until ClearFaults unless an option says otherwise. A kind,
 // call or user that there isn't, or a kind that doesn't happen to that call, fails the test at once.
+//
+// Faults with a Count are the steps of a script: those that match the same call are taken in the order in which they were
+// switched on, and Well is the step in which nothing happens. A step that can't happen to a call yet, because there is
+// nothing that a stale answer could tell, waits for one to which it can.
 func (w *World) Fault(kind Kind, options ...FaultOption) {
 	w.t.Helper()
 	f := fault{Kind: kind}

@@ -27,6 +27,7 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	var (
 		c                  command
 		verbose, freePorts bool
+		faults             string
 	)
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -49,6 +50,8 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	flags.StringVar(&c.Dir, "data", "", "keep everything in this `folder`, and go on with what is in it")
 	flags.Uint64Var(&c.Seed, "seed", 1, "the `number` from which all that is random in the stand-ins is drawn")
 	flags.BoolVar(&c.Polite, "polite", false, "nothing goes wrong of its own accord; refunds settle within 2 s")
+	flags.StringVar(&faults, "faults", "", "switch these faults on from the start, a `file` as PUT /faults of the control\n"+
+		"listener takes it; with counts they are a script, played in order")
 	flags.IntVar(&c.Crowd, "crowd", 0, "this `many` more customers, c00001 and so on")
 	flags.IntVar(&c.Employer, "employer", 0, "one more customer, employer, who has paid this `many` fees for their workers")
 	flags.BoolVar(&c.walk, "walk", false, "walk the path of a refund once, then exit; as with -free-ports")
@@ -71,6 +74,8 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	return c, errors.Join(
 		orVariable(&c.DatabaseURL, databaseVariable),
 		orVariable(&c.RedisURL, redisVariable),
+		c.readRates(os.Environ()),
+		c.readFaults(faults),
 		c.turnOff(),
 	)
 }

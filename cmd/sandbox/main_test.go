@@ -162,7 +162,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("a line of %d: %s", n, line)
 		}
 	}
-	for name := range strings.FieldsSeq("gateway ops core bank control free-ports profile data seed polite crowd employer walk print-json v " +
+	for name := range strings.FieldsSeq("gateway ops core bank control free-ports profile data seed polite faults crowd employer walk print-json v " +
 		"database-url redis-url callback write-config") {
 		if told[name] != 1 {
 			t.Errorf("-h tells %d times of -%s", told[name], name)

@@ -14,12 +14,13 @@ const usageHead = `Sandbox is the whole world of Istirdad on one machine: gatewa
   sandbox -polite -free-ports -print-json    the same for a program that starts it and reads one line
   sandbox referee                            asks one that is up: was anything lost, doubled, lied about?
 
-It runs until it is told to stop, by Ctrl-C or SIGTERM. Without -polite the core is awkward on purpose.
+It runs until it is told to stop, by Ctrl-C or SIGTERM. Without -polite the core is awkward on purpose, each kind of
+fault at its rate, or SANDBOX_FAULT_LATE=0.9. GET /faults/kinds of the control listener tells all kinds.
 `
 
 // usageGroups are the flags in the order in which one asks for them.
 var usageGroups = []struct{ title, flags string }{
-	{"How it is", "polite crowd employer profile data seed"},
+	{"How it is", "polite faults crowd employer profile data seed"},
 	{"What it does", "walk print-json v"},
 	{"Where it answers", "gateway ops core bank control free-ports"},
 	{"On real servers", "database-url redis-url"},

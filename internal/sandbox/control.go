@@ -25,9 +25,12 @@ func (w *World) control() http.Handler {
 		"POST /forgive":         w.forgive,
 		"GET /faults":           func(*http.Request) (any, error) { return items(w.board.Active()), nil },
 		"GET /faults/kinds":     func(*http.Request) (any, error) { return items(w.board.Kinds()), nil },
-		"PUT /faults":           func(r *http.Request) (any, error) { return nil, readFaults(r, w.board.Set) },
-		"POST /faults":          func(r *http.Request) (any, error) { return nil, readFaults(r, w.board.Add) },
+		"PUT /faults":           func(r *http.Request) (any, error) { return nil, readInto(r, w.board.Set) },
+		"POST /faults":          func(r *http.Request) (any, error) { return nil, readInto(r, w.board.Add) },
 		"DELETE /faults":        func(*http.Request) (any, error) { w.board.Clear(); return nil, nil },
+		"GET /maintenance":      func(*http.Request) (any, error) { return items(w.board.Windows()), nil },
+		"PUT /maintenance":      func(r *http.Request) (any, error) { return nil, readInto(r, w.board.SetWindows) },
+		"DELETE /maintenance":   func(*http.Request) (any, error) { return nil, w.board.SetWindows(nil) },
 		"GET /core/history":     w.history,
 		"GET /core/truth":       func(*http.Request) (any, error) { return items(w.core.Truth()), nil },
 		"GET /portal/captcha":   w.captcha,
@@ -96,12 +99,17 @@ func readJSON(r *http.Request, v any) error {
 	if err != nil {
 		return badRequest{err}
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields() // a misspelt "match" would send a fault to everybody
-	if err := d.Decode(v); err != nil {
+	if err := decode(body, v); err != nil {
 		return badRequest{err}
 	}
 	return nil
+}
+
+// decode takes no unknown field: a misspelt "match" would send a fault to everybody.
+func decode(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
 }
 
 type list[T any] struct {
@@ -115,15 +123,21 @@ func items[T any](ts []T) list[T] {
 	return list[T]{ts}
 }
 
-func readFaults(r *http.Request, into func([]sandboxfault.Fault) error) error {
-	var faults []sandboxfault.Fault
-	if err := readJSON(r, &faults); err != nil {
+// readInto hands a list to the board, which refuses it whole or not at all.
+func readInto[T any](r *http.Request, board func([]T) error) error {
+	var list []T
+	if err := readJSON(r, &list); err != nil {
 		return err
 	}
-	if err := into(faults); err != nil {
+	if err := board(list); err != nil {
 		return badRequest{err}
 	}
 	return nil
+}
+
+// ReadFaults reads a list of faults as PUT /faults takes it.
+func ReadFaults(text []byte) (faults []sandboxfault.Fault, err error) {
+	return faults, decode(text, &faults)
 }
 
 func (w *World) history(r *http.Request) (any, error) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/istirdad/istirdad/internal/sandboxfault"
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
 
@@ -36,7 +37,15 @@ type Options struct {
 	Dir    string // keeps everything; empty: a temporary folder that Close removes
 	Seed   uint64 // of all that is random in the stand-ins
 	Polite bool   // no random faults; refunds settle within 2 s
-	Crowd  int    // more customers
+
+	// Rates are how often kinds of fault happen of their own accord when not polite, by kind: instead of the usual rate (0:
+	// never), or beside those that usually happen.
+	Rates map[string]float64
+
+	// Faults are switched on from the start, until the first Reset: with counts, the script of a run (sandboxfault).
+	Faults []sandboxfault.Fault
+
+	Crowd int // more customers
 
 	// Employer is how many fees the customer "employer" has paid for their workers; 0: there is no such customer.
 	Employer int
@@ -64,6 +73,14 @@ func (o Options) check() (Options, error) {
 		return o, errors.New("callbacks go to the sandbox's own gateway unless that is off")
 	case !o.GatewayOff && o.WriteConfig != "":
 		return o, errors.New("a configuration is written for a gateway of your own: the sandbox's must be off")
+	}
+	for kind, rate := range o.Rates {
+		if err := sandboxfault.CheckRate(kind, rate); err != nil {
+			return o, err
+		}
+	}
+	if err := sandboxfault.NewBoard(0).Set(o.Faults); err != nil {
+		return o, err
 	}
 	if o.Profile != "" { // wherever a configuration that names it is
 		path, err := filepath.Abs(o.Profile)

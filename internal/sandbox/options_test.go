@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/internal/sandbox"
+	"github.com/istirdad/istirdad/internal/sandboxfault"
 )
 
 // TestOptionsRefused: what can't be meant is refused before anything is started, in words that help and that repeat no
@@ -29,6 +30,10 @@ func TestOptionsRefused(t *testing.T) {
 		"callback to a file": {
 			sandbox.Options{GatewayOff: true, DatabaseURL: database, RedisURL: redis, Callback: "file:///tmp/x"}, "callbacks",
 		},
+		"a rate of no fault":  {sandbox.Options{Rates: map[string]float64{"late": 0.1, "lte": 0.1}}, `"lte"`},
+		"a rate of a stop":    {sandbox.Options{Rates: map[string]float64{"stop": 0.1}}, "stop"},
+		"a rate that is none": {sandbox.Options{Rates: map[string]float64{"late": 2}}, "rate"},
+		"no such fault":       {sandbox.Options{Faults: []sandboxfault.Fault{{Kind: "lte"}}}, `"lte"`},
 		"Redis of no kind":    {sandbox.Options{RedisURL: "hunter2://127.0.0.1:1"}, "Redis"},
 		"nobody's Redis":      {sandbox.Options{RedisURL: redis}, "redis"},
 		"nobody's PostgreSQL": {sandbox.Options{DatabaseURL: database}, "database"},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,7 +95,7 @@ func (c *citizen) from(address net.IP) *citizen {
 	return &there
 }
 
-func (c *citizen) do(method, path string, body any) told {
+func (c *citizen) do(method, path string, body any, header ...string) told {
 	c.t.Helper()
 	sent, err := json.Marshal(body)
 	if err != nil {
@@ -105,6 +106,9 @@ func (c *citizen) do(method, path string, body any) told {
 		c.t.Fatal(err)
 	}
 	r.Header.Set("Portal-Session", c.session)
+	for pair := range slices.Chunk(header, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
 	answer, err := c.client.Do(r)
 	if err != nil {
 		c.t.Fatal(err)

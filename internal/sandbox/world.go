@@ -106,6 +106,9 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		w.undo(w.stop)
 	}
 	w.board.OnChange(w.obeyStop)
+	if err = w.board.Set(o.Faults); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -164,8 +167,10 @@ func (w *World) standIns(o Options, books string) (err error) {
 	}
 	w.seed = sandboxseed.New(o.Crowd, began)
 	w.seed.AddEmployer(o.Employer, began)
-	w.board = sandboxfault.NewBoard(o.Seed)
-	w.undo(w.board.Close)
+	if w.board, err = openBoard(o.Seed, books); err != nil {
+		return err
+	}
+	w.undo(func() { _ = w.board.Close() })
 	users := map[string]string{}
 	for _, p := range w.seed.People {
 		users[p.IDNumber] = p.User
@@ -179,13 +184,15 @@ func (w *World) standIns(o Options, books string) (err error) {
 	}
 	w.core, err = sandboxcore.New(sandboxcore.Config{
 		Seed: o.Seed, Requests: w.seed.Requests, UserOf: func(number string) string { return users[number] },
-		CallbackURL: callback, Dir: books, Faults: w.board, Polite: o.Polite, Log: w.log,
+		CallbackURL: callback, Dir: books, Faults: w.board, Polite: o.Polite, Rates: o.Rates, Log: w.log,
 	})
 	if err != nil {
 		return fmt.Errorf("core: %w", err)
 	}
 	w.undo(func() { _ = w.core.Close() })
-	w.portal = sandboxportal.New(w.seed.People, w.core)
+	w.portal = sandboxportal.New(w.seed.People, w.core, func(user string) (time.Time, bool) {
+		return w.board.PortalClosed(user, time.Now())
+	})
 	w.bank, err = sandboxbank.Open(sandboxbank.Config{
 		Issuer: w.doors.bank.url(), World: w.seed, Board: w.board, Dir: books,
 	})
@@ -200,6 +207,14 @@ func (w *World) standIns(o Options, books string) (err error) {
 	}
 	w.undo(w.referee.close)
 	return nil
+}
+
+// openBoard opens the board of faults, whose counts are kept with the stand-ins' books.
+func openBoard(seed uint64, books string) (*sandboxfault.Board, error) {
+	if books == "" {
+		return sandboxfault.NewBoard(seed), nil
+	}
+	return sandboxfault.Open(seed, books)
 }
 
 // moveIn opens the stores and makes the sandbox's own gateway over them.

@@ -59,7 +59,7 @@ func (c *Core) send(w http.ResponseWriter, v *visit, a answer) {
 		a.body = bomb(a.body)
 		w.Header().Set("Content-Encoding", "gzip")
 	}
-	if m.is(sandboxfault.Late) && !v.sleep(m.dice.between(lateAtLeast, lateMax)) {
+	if m.is(sandboxfault.Late) && !v.sleep(m.dice.latency()) {
 		v.abort()
 	}
 	h := w.Header()

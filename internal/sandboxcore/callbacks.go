@@ -102,6 +102,10 @@ func (c *Core) deliver(d delivery) {
 		c.calling.add(time.Now().Add(stoppedPause), d)
 		return
 	}
+	if until, closed := c.cfg.Faults.Closed(time.Now()); closed {
+		c.calling.add(until, d)
+		return
+	}
 	m := c.mischief(sandboxfault.CallCallback, c.cfg.UserOf(d.payer), d.possible)
 	if m.is(sandboxfault.LateCallback) && !d.delayed {
 		d.delayed = true

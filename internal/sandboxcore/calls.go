@@ -141,7 +141,7 @@ func (c *Core) submit(v *visit) (func() answer, error) {
 		verdict := c.book.submit(v.bank, ask, c.plan(v.mischief, ask))
 		if verdict.fresh {
 			c.follow(verdict)
-			if verdict.opening && c.cfg.UserOf(v.about) == silentOnce {
+			if verdict.opening && c.cfg.UserOf(v.about) == silentOnce && !v.mischief.is(sandboxfault.Well) {
 				v.silence()
 			}
 			if v.mischief.is(sandboxfault.EarlyCallback) && verdict.accepted() {

@@ -138,6 +138,8 @@ func TestP14sFirstRefundIsNeverAnswered(t *testing.T) {
 		if n := w.fired(sandboxfault.EffectThenHang); n != 2 {
 			t.Errorf("fired %d, want 2", n)
 		}
+		w.always(sandboxfault.Well, sandboxfault.CallSubmit)
+		w.submit(reference(1), "rq-p14-1").json(t, http.StatusCreated)
 	})
 }
 
@@ -291,8 +293,8 @@ func TestHostile(t *testing.T) {
 				t.Errorf("released %d times, want 1: four sends, of which one must have arrived", got)
 			}
 		}
-		own := []string{sandboxfault.DuplicateCallback, sandboxfault.LateCallback}
-		for _, ws := range [][]weather{outcomes, garnishes} {
+		var own []string
+		for _, ws := range [][]weather{usual.outcomes, usual.garnishes, usual.callbacks} {
 			for _, w := range ws {
 				own = append(own, w.kind)
 			}
@@ -309,4 +311,90 @@ type acceptAll struct{}
 
 func (acceptAll) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
+}
+
+// TestTheWeather draws what 6.2 of reliability.md says, of 20,000 calls each.
+func TestTheWeather(t *testing.T) {
+	inBubble(t, func(cfg *Config) { cfg.Polite = false }, func(w *world) {
+		const calls = 20_000
+		drawn := func(core *Core, call string) map[string]float64 {
+			share := make(map[string]float64)
+			for range calls {
+				for _, kind := range core.mischief(call, "", func(string) bool { return true }).kinds {
+					share[kind] += 1. / calls
+				}
+			}
+			return share
+		}
+		want := map[string]map[string]float64{
+			sandboxfault.CallSubmit: {
+				"effect_then_hang": 0.05, "unavailable": 0.05, "reset_mid_answer": 0.03, "malformed": 0.02, "bad_signature": 0.01,
+				"unknown_state": 0.01, "slow_body": 0.02, "stale_status": 0,
+			},
+			sandboxfault.CallStatus:   {"stale_status": 0.05, "unavailable": 0.05, "effect_then_hang": 0, "unknown_state": 0.01},
+			sandboxfault.CallCallback: {"duplicate_callback": 0.10, "late_callback": 0.10, "unavailable": 0},
+		}
+		for call, rates := range want {
+			got := drawn(w.core, call)
+			for kind, rate := range rates {
+				if off := got[kind] - rate; off < -0.006 || off > 0.006 {
+					t.Errorf("%s: %s at %.4f, want %.2f", call, kind, got[kind], rate)
+				}
+			}
+			if call != sandboxfault.CallCallback && (got["late"] < 0.3 || got["shuffled_fields"] < 0.3 || got["unknown_fields"] < 0.1) {
+				t.Errorf("%s: %v", call, got)
+			}
+		}
+
+		cfg := testConfig()
+		cfg.Polite, cfg.Rates = false, map[string]float64{"wrong_echo": 0.3, "late": 0, "unavailable": 0, "orphan_callback": 1, "shuffled_fields": 1, "hang_before": 0.1}
+		other := open(t, cfg)
+		defer other.close()
+		got := drawn(other.core, sandboxfault.CallStatus)
+		for kind, rate := range map[string]float64{"wrong_echo": 0.3, "late": 0, "unavailable": 0, "malformed": 0.02, "hang_before": 0.1} {
+			if off := got[kind] - rate; off < -0.015 || off > 0.015 {
+				t.Errorf("asked for, %s at %.4f, want %.2f", kind, got[kind], rate)
+			}
+		}
+		if got := drawn(other.core, sandboxfault.CallCallback); got["orphan_callback"] < 0.999 || len(got) != 1 {
+			t.Errorf("callbacks: %v", got)
+		}
+
+		cfg.Polite = true
+		polite := open(t, cfg)
+		defer polite.close()
+		if got := drawn(polite.core, sandboxfault.CallStatus); len(got) != 0 {
+			t.Errorf("polite: %v", got)
+		}
+	})
+}
+
+// TestARestartDrawsAnew: other faults, other references of its own.
+func TestARestartDrawsAnew(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		dir := t.TempDir()
+		var drawn []string
+		for range 2 {
+			cfg := testConfig()
+			cfg.Polite = false
+			board, err := sandboxfault.Open(1, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Faults = board
+			again := open(t, cfg)
+			var kinds []string
+			for range 100 {
+				kinds = append(kinds, again.core.mischief(sandboxfault.CallInquiry, "", func(string) bool { return true }).String())
+			}
+			drawn = append(drawn, strings.Join(kinds, " "))
+			again.close()
+			if err := board.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if drawn[0] == drawn[1] {
+			t.Errorf("twice %s", drawn[0])
+		}
+	})
 }

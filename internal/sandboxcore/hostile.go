@@ -1,6 +1,7 @@
 package sandboxcore
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -28,8 +29,7 @@ const (
 	tricklePause  = time.Second
 	trickleBlanks = 600 // bytes before the first that means something: ten minutes
 
-	maintenanceFor = 30 * time.Second
-	clockOff       = 10 * time.Minute
+	clockOff = 10 * time.Minute
 )
 
 // How much is too much.
@@ -53,38 +53,81 @@ var harmless = []string{
 	sandboxfault.EarlyCallback, sandboxfault.RejectedLater, sandboxfault.Reversed,
 }
 
-// A weather is how often a fault happens by itself, and to which calls (nil: to
-// any that arrives).
+// A weather is how often a fault happens by itself, and to which calls.
 type weather struct {
 	kind  string
 	rate  float64
 	calls []string
 }
 
-// outcomes exclude each other: of one call at most one happens, the first that
-// fires. Rates of reliability.md, section 6.2.
-var outcomes = []weather{
-	{sandboxfault.EffectThenHang, 0.05, []string{sandboxfault.CallSubmit, sandboxfault.CallReturn}},
-	{sandboxfault.Unavailable, 0.05, nil},
-	{sandboxfault.ResetMidAnswer, 0.03, nil},
-	{sandboxfault.Malformed, 0.02, nil},
-	{sandboxfault.BadSignature, 0.01, nil},
-	{sandboxfault.StaleStatus, 0.05, []string{sandboxfault.CallStatus}},
-	{sandboxfault.UnknownState, 0.01, []string{sandboxfault.CallSubmit, sandboxfault.CallStatus, sandboxfault.CallReturn}},
-	{sandboxfault.SlowBody, 0.02, nil},
-	{sandboxfault.Late, 0.10, nil},
+// A climate is the weather of a core that is not polite.
+type climate struct {
+	outcomes  []weather // exclude each other: at most one happens to a call
+	garnishes []weather // come on top of what is answered
+	callbacks []weather // of callbacks; exclude each other
 }
 
-// garnishes come on top of what is answered.
-var garnishes = []weather{
-	{sandboxfault.ShuffledFields, 0.50, nil},
-	{sandboxfault.UnknownFields, 0.25, nil},
+// usual are the rates of reliability.md, section 6.2, and where that has no
+// number, ours.
+var usual = climate{
+	outcomes: []weather{
+		{sandboxfault.EffectThenHang, 0.05, []string{sandboxfault.CallSubmit, sandboxfault.CallReturn}},
+		{sandboxfault.Unavailable, 0.05, answered},
+		{sandboxfault.ResetMidAnswer, 0.03, answered},
+		{sandboxfault.Malformed, 0.02, answered},
+		{sandboxfault.BadSignature, 0.01, answered},
+		{sandboxfault.StaleStatus, 0.05, []string{sandboxfault.CallStatus}},
+		{sandboxfault.UnknownState, 0.01, sandboxfault.Calls(sandboxfault.UnknownState)},
+		{sandboxfault.SlowBody, 0.02, answered},
+	},
+	garnishes: []weather{
+		{sandboxfault.Late, 0.50, answered},
+		{sandboxfault.ShuffledFields, 0.50, answered},
+		{sandboxfault.UnknownFields, 0.25, answered},
+	},
+	callbacks: []weather{
+		{sandboxfault.DuplicateCallback, 0.10, []string{sandboxfault.CallCallback}},
+		{sandboxfault.LateCallback, 0.10, []string{sandboxfault.CallCallback}},
+	},
 }
 
-// callbackWeather is that of callbacks.
-var callbackWeather = []weather{
-	{sandboxfault.DuplicateCallback, 0.10, nil},
-	{sandboxfault.LateCallback, 0.10, nil},
+// answered are the calls that the core answers.
+var answered = sandboxfault.Calls(sandboxfault.Late)
+
+// climateOf is the usual climate with other rates for some kinds. Whatever was
+// asked for comes before what is usual.
+func climateOf(rates map[string]float64) climate {
+	var c climate
+	for _, part := range []struct{ from, to *[]weather }{
+		{&usual.outcomes, &c.outcomes}, {&usual.garnishes, &c.garnishes}, {&usual.callbacks, &c.callbacks},
+	} {
+		for _, w := range *part.from {
+			if _, other := rates[w.kind]; !other {
+				*part.to = append(*part.to, w)
+			}
+		}
+	}
+	for _, kind := range slices.Backward(slices.Sorted(maps.Keys(rates))) {
+		c.add(kind, rates[kind])
+	}
+	return c
+}
+
+// add puts a kind before the others of its sort.
+func (c *climate) add(kind string, rate float64) {
+	is := func(w weather) bool { return w.kind == kind }
+	calls := sandboxfault.Calls(kind)
+	if at := slices.IndexFunc(usual.outcomes, is); at >= 0 {
+		calls = usual.outcomes[at].calls
+	}
+	sort := &c.outcomes
+	switch {
+	case slices.Equal(calls, []string{sandboxfault.CallCallback}):
+		sort = &c.callbacks
+	case slices.ContainsFunc(usual.garnishes, is):
+		sort = &c.garnishes
+	}
+	*sort = slices.Insert(*sort, 0, weather{kind, rate, calls})
 }
 
 // A mischief is what goes wrong with one call. It brings dice of its own, so
@@ -114,11 +157,11 @@ func (c *Core) mischief(call, user string, possible func(kind string) bool) misc
 		return m
 	}
 	if call == sandboxfault.CallCallback {
-		m.draw(call, callbackWeather, 1, possible)
+		m.drawOne(call, c.climate.callbacks, possible)
 	} else {
-		m.draw(call, outcomes, 1, possible)
+		m.drawOne(call, c.climate.outcomes, possible)
 		if m.among(instead) == nil && m.among(afterwards) == nil {
-			m.draw(call, garnishes, len(garnishes), possible)
+			m.drawEach(call, c.climate.garnishes)
 		}
 	}
 	for _, kind := range m.kinds {
@@ -127,15 +170,29 @@ func (c *Core) mischief(call, user string, possible func(kind string) bool) misc
 	return m
 }
 
-func (m *mischief) draw(call string, from []weather, atMost int, possible func(kind string) bool) {
+// drawOne has at most one of them happen, each at its rate while they are not more
+// than all calls together. One that is not possible makes room for nothing.
+func (m *mischief) drawOne(call string, from []weather, possible func(kind string) bool) {
+	at := m.dice.float()
 	for _, w := range from {
-		if w.calls != nil && !slices.Contains(w.calls, call) {
+		if !slices.Contains(w.calls, call) {
 			continue
 		}
-		if m.dice.float() < w.rate && possible(w.kind) {
-			if m.kinds = append(m.kinds, w.kind); atMost == 1 {
-				return
-			}
+		if at -= w.rate; at >= 0 {
+			continue
+		}
+		if possible(w.kind) {
+			m.kinds = append(m.kinds, w.kind)
+		}
+		return
+	}
+}
+
+// drawEach has each of them happen at its rate.
+func (m *mischief) drawEach(call string, from []weather) {
+	for _, w := range from {
+		if slices.Contains(w.calls, call) && m.dice.float() < w.rate {
+			m.kinds = append(m.kinds, w.kind)
 		}
 	}
 }
@@ -146,14 +203,15 @@ type dice struct {
 	random *rand.Rand
 }
 
-func newDice(seed uint64) *dice {
-	return &dice{random: rand.New(rand.NewPCG(seed, 0xc04e))}
+// newDice are those of a seed; each restart has others.
+func newDice(seed uint64, restarts int) *dice {
+	return &dice{random: rand.New(rand.NewPCG(seed, 0xc04e+uint64(restarts)))}
 }
 
 func (d *dice) fork() *dice {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return newDice(d.random.Uint64())
+	return newDice(d.random.Uint64(), 0)
 }
 
 func (d *dice) float() float64 {
@@ -167,6 +225,12 @@ func (d *dice) below(limit int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.random.IntN(limit)
+}
+
+// latency is how long an answer takes that is late: mostly not much.
+func (d *dice) latency() time.Duration {
+	share := d.float()
+	return lateAtLeast + time.Duration(share*share*share*float64(lateMax-lateAtLeast))
 }
 
 // between returns low ≤ t ≤ high.

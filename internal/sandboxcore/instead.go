@@ -18,7 +18,7 @@ var instead = map[string]func(*visit, http.ResponseWriter){
 	sandboxfault.Redirect:          (*visit).redirect,
 	sandboxfault.Unavailable:       func(v *visit, w http.ResponseWriter) { v.comeBack(w, "1") },
 	sandboxfault.OddRetryAfter:     func(v *visit, w http.ResponseWriter) { v.comeBack(w, v.mischief.dice.oddTime(time.Now())) },
-	sandboxfault.Maintenance:       func(v *visit, w http.ResponseWriter) { v.maintain(w, time.Now().Add(maintenanceFor)) },
+	sandboxfault.Maintenance:       func(v *visit, w http.ResponseWriter) { v.maintain(w, time.Now().Add(sandboxfault.MaintenanceFor)) },
 	sandboxfault.TooMany: func(v *visit, w http.ResponseWriter) {
 		w.Header().Set("Retry-After", "1")
 		sendUnsigned(w, v, problem(http.StatusTooManyRequests, "too_many_requests", "one at a time"))

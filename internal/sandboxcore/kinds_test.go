@@ -42,7 +42,7 @@ var rows = map[string]func(t *testing.T, s *stage){
 	sandboxfault.Forbidden:         unaffected(403, unsigned),
 	sandboxfault.OddRetryAfter:     oddRetryAfter,
 	sandboxfault.Maintenance: unaffected(503, func(t *testing.T, got reply) {
-		if end, err := http.ParseTime(got.header.Get("Retry-After")); err != nil || time.Until(end) != maintenanceFor {
+		if end, err := http.ParseTime(got.header.Get("Retry-After")); err != nil || time.Until(end) != sandboxfault.MaintenanceFor {
 			t.Errorf("Retry-After %q: %v", got.header.Get("Retry-After"), err)
 		}
 	}),

@@ -33,7 +33,9 @@
 // Polite, the core misbehaves only as the fault board says, and in one way of
 // its own: the first refund of p14 has its effect and is never answered. Not
 // polite, it also draws faults at the rates of hostile.go, each counted on the
-// board.
+// board. What each kind of fault does is in three places: instead.go has those
+// that take the place of the work or of its answer, answer.go those that are in
+// the answer, and calls.go and settle.go those that are in what the book does.
 package sandboxcore
 
 import (
@@ -70,6 +72,7 @@ type Config struct {
 	Dir    string              // of the journal; "": in memory only
 	Faults *sandboxfault.Board // shared with the other stand-ins
 	Polite bool                // no random faults
+	Rates  map[string]float64  // of random faults, by kind; those that aren't named have the usual
 
 	// A refund is pending for a time between the two. Both 0: 300 ms to 1.5 s
 	// when polite, 300 ms to 10 s otherwise.
@@ -85,6 +88,7 @@ type Core struct {
 	door    *door
 	book    *book
 	dice    *dice
+	climate climate
 	atOnce  float64
 	history *history
 	handler http.Handler
@@ -132,7 +136,8 @@ func New(cfg Config) (*Core, error) {
 		log:     cfg.Log,
 		door:    newDoor(cfg.BankKeys),
 		book:    book,
-		dice:    newDice(cfg.Seed),
+		dice:    newDice(cfg.Seed, cfg.Faults.Restarts()),
+		climate: climateOf(cfg.Rates),
 		atOnce:  atOnceRate,
 		history: new(history),
 		client:  newCallbackClient(cfg.Transport),

@@ -15,8 +15,9 @@ import (
 // maxBody is the longest body of a call, in bytes.
 const maxBody = 16 << 10
 
-// silentOnce is the person whose first refund is never answered, polite or not:
-// so says their case in domain.md, section 7.
+// silentOnce is the person whose first refund is never answered, polite or not,
+// unless a fault says that it is to go well: so says their case in domain.md,
+// section 7.
 const silentOnce = "p14"
 
 // A visit is one call under way.
@@ -75,6 +76,13 @@ func (c *Core) endpoint(call string, read reader) http.Handler {
 // attend serves a call whose signature held.
 func (c *Core) attend(w http.ResponseWriter, v *visit, call string, read reader) {
 	work, err := read(v)
+	if until, closed := c.cfg.Faults.Closed(time.Now()); closed {
+		v.mischief.kinds = []string{sandboxfault.Maintenance}
+		c.cfg.Faults.Record(sandboxfault.Maintenance)
+		v.identify()
+		v.maintain(w, until)
+		return
+	}
 	v.mischief = c.mischief(call, c.cfg.UserOf(v.about), v.possible)
 	v.identify()
 	if do := v.mischief.among(instead); do != nil {

@@ -65,13 +65,17 @@ type Kind struct {
 
 // Board holds the faults that are switched on. It is safe for concurrent use.
 type Board struct {
-	seed uint64
+	seed     uint64
+	restarts int
 
 	mu     sync.Mutex
 	random *rand.Rand
 	active []*entry
 	fired  map[string]int64
+	tally  *tally
 	flaps  flaps
+
+	windows []Window
 
 	notifying sync.Mutex // one round of watchers at a time, so that the last one sees the last state
 	watchers  []func()   // guarded by mu
@@ -100,10 +104,36 @@ func NewBoard(seed uint64) *Board {
 	return b
 }
 
-// rewind starts the generator and the counts anew.
+// Open returns an empty board that keeps its counts in a folder, also across a
+// kill. It does not draw again what it drew in earlier runs. The caller must
+// Close it.
+func Open(seed uint64, dir string) (*Board, error) {
+	kept, sum, err := openTally(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sandboxfault: %w", err)
+	}
+	b := &Board{seed: seed, restarts: sum.Restarts}
+	b.rewind()
+	b.fired, b.tally = sum.Fired, kept
+	return b, nil
+}
+
+// Restarts is how often a board was opened in this folder before: with the seed,
+// it says which of the runs of random numbers this is.
+func (b *Board) Restarts() int { return b.restarts }
+
+// rewind starts the generator, the counts and the windows anew.
 func (b *Board) rewind() {
-	b.random = rand.New(rand.NewPCG(b.seed, 0xfa017))
+	b.random = rand.New(rand.NewPCG(b.seed, 0xfa017+uint64(b.restarts)))
 	b.fired = make(map[string]int64)
+	b.windows = nil
+	_ = b.tally.clear(b.restarts) // what can't be written is what a kill forgets
+}
+
+// count notes that a kind fired.
+func (b *Board) count(kind string) {
+	b.fired[kind]++
+	_ = b.tally.add(addition{Fired: map[string]int64{kind: 1}}) // as above
 }
 
 // Set replaces the whole list. A list with a fault that can't be (unknown kind
@@ -158,7 +188,7 @@ func (b *Board) change(to func(active []*entry) []*entry, rewind bool) {
 	after := b.stops()
 	for _, s := range after {
 		if !slices.Contains(before, s) {
-			b.fired[s.kind]++
+			b.count(s.kind)
 		}
 	}
 	b.mu.Unlock()
@@ -209,7 +239,7 @@ func (b *Board) flap(round int) {
 	if b.flaps.shut {
 		for _, e := range b.active {
 			if e.Kind == Flapping {
-				b.fired[Flapping]++
+				b.count(Flapping)
 			}
 		}
 	}
@@ -218,11 +248,14 @@ func (b *Board) flap(round int) {
 	b.notify()
 }
 
-// Close ends the clock of what is flapping. The board decides and counts on.
-func (b *Board) Close() {
+// Close ends the clock of what is flapping, and lets go of the folder.
+func (b *Board) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopFlaps()
+	kept := b.tally
+	b.tally = nil
+	return kept.close()
 }
 
 // A stopped is which listeners are shut, and why.
@@ -263,6 +296,21 @@ func check(f Fault) error {
 		return fmt.Errorf("%w: %s does not happen to call %q; it does to %s", ErrFault, f.Kind, f.Match.Call, strings.Join(d.calls, ", "))
 	}
 	return nil
+}
+
+// CheckRate refuses, with ErrFault, a kind that can't happen of its own accord, and
+// a rate that is none.
+func CheckRate(kind string, rate float64) error {
+	if aboutListeners(kind) || kind == Well {
+		return fmt.Errorf("%w: %s does not happen at a rate", ErrFault, kind)
+	}
+	return check(Fault{Kind: kind, Rate: rate})
+}
+
+// Calls are those that a kind may happen to.
+func Calls(kind string) []string {
+	d, _ := find(kind)
+	return slices.Clone(d.calls)
 }
 
 func (d definition) happensTo(call string) bool {
@@ -317,7 +365,7 @@ func (b *Board) PickPossible(call, user string, possible func(kind string) bool)
 				b.active = slices.Delete(b.active, i, i+1)
 			}
 		}
-		b.fired[e.Kind]++
+		b.count(e.Kind)
 		return e.Kind
 	}
 	return ""
@@ -335,7 +383,7 @@ func (e *entry) matches(call, user string) bool {
 func (b *Board) Record(kind string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.fired[kind]++
+	b.count(kind)
 }
 
 // Stopped reports whether the listener that answers call is to be closed. A stop

@@ -277,7 +277,7 @@ func TestOnChangeTellsOfStopsOnly(t *testing.T) {
 func TestFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := sandboxfault.NewBoard(1)
-		defer b.Close()
+		defer func() { _ = b.Close() }()
 		var seen []bool
 		b.OnChange(func() { seen = append(seen, b.Stopped(sandboxfault.CallSubmit)) })
 		flapping := sandboxfault.Fault{Kind: sandboxfault.Flapping, Match: sandboxfault.Match{Call: sandboxfault.CallStatus}}

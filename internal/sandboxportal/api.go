@@ -19,6 +19,7 @@ import (
 const (
 	maxBody       = 16 << 10 // bytes
 	sessionHeader = "Portal-Session"
+	pathAPI       = "/portal/api/"
 )
 
 // routeAPI: api.md, "The sandbox", core portal.
@@ -30,7 +31,7 @@ func (p *Portal) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /portal/api/refunds", p.signedIn(p.beginRefund))
 	mux.HandleFunc("POST /portal/api/refunds/{id}/confirm", p.signedIn(p.confirmRefund))
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		mux.HandleFunc(method+" /portal/api/", answering(func(*http.Request) (int, any, error) {
+		mux.HandleFunc(method+" "+pathAPI, answering(func(*http.Request) (int, any, error) {
 			return 0, nil, &refusal{code: codeNotFound}
 		}))
 	}

@@ -44,6 +44,7 @@ const (
 	pathSignIn      = "/portal/sign-in"
 	pathSignOut     = "/portal/sign-out"
 	pathLanguage    = "/portal/language"
+	pathStyle       = "/portal/style.css"
 )
 
 const (
@@ -59,7 +60,7 @@ func (p *Portal) routePages(mux *http.ServeMux) {
 	mux.Handle("GET /portal/{$}", http.RedirectHandler(pathHome, http.StatusFound))
 	mux.HandleFunc("GET "+pathHome, open("home"))
 	mux.HandleFunc("GET "+pathRemaining, open("remaining"))
-	mux.HandleFunc("GET /portal/style.css", style)
+	mux.HandleFunc("GET "+pathStyle, style)
 	mux.HandleFunc("POST "+pathSignIn, p.postSignIn)
 	mux.HandleFunc("POST "+pathSignOut, p.postSignOut)
 	mux.HandleFunc("POST "+pathLanguage, p.postLanguage)
@@ -97,8 +98,34 @@ func (p *Portal) routes() http.Handler {
 		// Not no-referrer: with it the forms would be sent from the origin "null".
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
+		if r.URL.Path != pathStyle { // which the page that says no needs too
+			if until, closed := p.closed(p.visitor(r)); closed {
+				p.refuseEntry(w, r, &refusal{code: codeMaintenance, wait: time.Until(until)})
+				return
+			}
+		}
 		guarded.ServeHTTP(w, r)
 	})
+}
+
+// visitor is the user who is signed in; "": nobody is.
+func (p *Portal) visitor(r *http.Request) string {
+	s, found := p.sessions.find(r.Header.Get(sessionHeader))
+	if !found {
+		if s, found = p.sessionOf(r); !found {
+			return ""
+		}
+	}
+	return s.person.User
+}
+
+// refuseEntry says no in the form in which was asked.
+func (p *Portal) refuseEntry(w http.ResponseWriter, r *http.Request, no error) {
+	if strings.HasPrefix(r.URL.Path, pathAPI) {
+		answering(func(*http.Request) (int, any, error) { return 0, nil, no })(w, r)
+		return
+	}
+	p.say(w, r, no)
 }
 
 func style(w http.ResponseWriter, r *http.Request) {

@@ -39,13 +39,20 @@ type Portal struct {
 	sessions *sessions
 	sources  *limiter[netip.Prefix]
 	numbers  *limiter[saudi.Party]
+	closed   func(user string) (until time.Time, closed bool)
 	handler  http.Handler
 }
 
-// New makes the portal of those people over that book.
-func New(people []sandboxseed.Person, book Book) *Portal {
+// New makes the portal of those people over that book. closed says whether a
+// person ("": who hasn't signed in) finds it under maintenance, and until when;
+// nil: nobody does.
+func New(people []sandboxseed.Person, book Book, closed func(user string) (until time.Time, closed bool)) *Portal {
+	if closed == nil {
+		closed = func(string) (time.Time, bool) { return time.Time{}, false }
+	}
 	p := &Portal{
-		book: book, people: make(map[string]sandboxseed.Person, len(people)),
+		closed: closed,
+		book:   book, people: make(map[string]sandboxseed.Person, len(people)),
 		sessions: newSessions(),
 		sources:  newLimiter[netip.Prefix](inquiriesPerSource),
 		numbers:  newLimiter[saudi.Party](inquiriesPerNumber),
@@ -78,7 +85,7 @@ func (p *Portal) Captcha(id string) (code string, found bool) {
 type refusal struct {
 	code    string
 	channel string        // of already_refunded: who was faster
-	wait    time.Duration // of rate_limited
+	wait    time.Duration // of rate_limited and maintenance
 }
 
 func (r *refusal) Error() string { return "sandboxportal: refused: " + r.code }

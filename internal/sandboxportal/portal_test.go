@@ -62,7 +62,7 @@ type visitor struct {
 }
 
 func open(b book) *sandboxportal.Portal {
-	return sandboxportal.New(sandboxseed.New(0, time.Now()).People, b)
+	return sandboxportal.New(sandboxseed.New(0, time.Now()).People, b, nil)
 }
 
 func come(t *testing.T, p *sandboxportal.Portal, user string) visitor {

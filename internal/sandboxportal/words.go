@@ -23,6 +23,7 @@ const (
 	codeFeeConsumed     = "fee_consumed"
 	codeNotRefundable   = "service_not_refundable"
 	codeTryAgain        = "try_again"
+	codeMaintenance     = "maintenance"
 )
 
 type words = sandboxseed.Name
@@ -72,6 +73,10 @@ var tolds = map[string]told{
 		http.StatusUnprocessableEntity, words{AR: "خدمة لا تسترد رسومها", EN: "Not a refundable service"},
 		words{AR: "رسوم هذه الخدمة لا تسترد.", EN: "Fees of this service are never given back."},
 	},
+	codeMaintenance: {
+		http.StatusServiceUnavailable, words{AR: "البوابة قيد الصيانة", EN: "Under maintenance"},
+		words{AR: "البوابة مغلقة للصيانة. حاول مرة أخرى بعد انتهائها.", EN: "The portal is closed for maintenance. Come back when that is over."},
+	},
 	codeTryAgain: {
 		http.StatusServiceUnavailable, words{AR: "الخدمة غير متاحة الآن", EN: "Not available now"},
 		words{AR: "حاول مرة أخرى بعد قليل. لن يسترد المبلغ مرتين.", EN: "Try again in a moment. No amount is given back twice."},
@@ -119,7 +124,7 @@ func tell(err error) (*refusal, told) {
 // sayWhen adds when to come back.
 func (r *refusal) sayWhen(h http.Header) {
 	switch {
-	case r.code == codeRateLimited:
+	case r.code == codeRateLimited, r.code == codeMaintenance:
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(r.wait.Seconds())))))
 	case r.code == codeTryAgain:
 		h.Set("Retry-After", "1")
