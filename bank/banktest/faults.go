@@ -44,7 +44,7 @@ const (
 	ClockAhead        Kind = "clock_ahead"         // the answer's signature is from 10 min ahead
 	ClockBehind       Kind = "clock_behind"        // the answer's signature is from 10 min ago
 	WrongEcho         Kind = "wrong_echo"          // a signed answer names another reference, request, amount or IBAN
-	ReferenceReused   Kind = "reference_reused"    // a refund that is sent again word for word is answered 409 reference_reused
+	ReferenceReused   Kind = "reference_reused"    // a refund is accepted, and the answer is 409 reference_reused
 	UnknownState      Kind = "unknown_state"       // an answer carries a state that no page documents
 
 	Late           Kind = "late"            // answered up to 3 s later

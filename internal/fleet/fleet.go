@@ -74,11 +74,10 @@ type Fleet struct {
 	Gateways []*Gateway
 	StandIns *Process // core, bank, phone and referee
 
-	t       testing.TB
-	dir     string
-	control string   // of the stand-ins
-	config  string   // of the gateways, as the stand-ins wrote it
-	env     []string // of the gateways, over the config
+	t      testing.TB
+	dir    string
+	config string   // of the gateways, as the stand-ins wrote it
+	env    []string // of the gateways, over the config
 }
 
 // Gateway is one gateway's process and where it answers.

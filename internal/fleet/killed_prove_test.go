@@ -86,11 +86,11 @@ func TestProveKilledCrowd(t *testing.T) {
 // to this many.
 var rarities = map[string]float64{
 	"late_effect": 0.02, "rejected_later": 0.02, "reversed": 0.02, "consumed_meanwhile": 0.02, "amount_changed": 0.02,
-	"forgets": 0.02, "reference_reused": 0.05, "early_callback": 0.02, "contradiction": 0.02,
-	"orphan_callback": 0.02, "unordered_callback": 0.02, "callback_storm": 0.02,
+	"forgets": 0.02, "reference_reused": 0.02, "early_callback": 0.03, "contradiction": 0.3,
+	"orphan_callback": 0.05, "unordered_callback": 0.05, "callback_storm": 0.05,
 
 	"error_before": 0.01, "error_after": 0.01, "odd_retry_after": 0.01, "too_many": 0.01, "reset_before_effect": 0.01,
-	"reset_before_answer": 0.01, "trickle": 0.005, "html": 0.01, "huge_answer": 0.005, "gzip_bomb": 0.005,
+	"reset_before_answer": 0.01, "trickle": 0.005, "html": 0.01, "huge_answer": 0.01, "gzip_bomb": 0.01,
 	"expired_signature": 0.01, "wrong_key_id": 0.01, "clock_ahead": 0.01, "clock_behind": 0.01, "wrong_echo": 0.01,
 	"unauthorized": 0.005, "forbidden": 0.005, "redirect": 0.01, "hang_before": 0.005,
 }

@@ -132,10 +132,7 @@ func (c *Core) submit(v *visit) (func() answer, error) {
 	}
 	v.ask = &ask
 	return func() answer {
-		switch {
-		case v.mischief.is(sandboxfault.ReferenceReused):
-			return verdict{reused: true}.answer(ask)
-		case v.mischief.is(sandboxfault.Forgets):
+		if v.mischief.is(sandboxfault.Forgets) {
 			c.book.forget(v.bank, v.reference)
 		}
 		verdict := c.book.submit(v.bank, ask, c.plan(v.mischief, ask))
@@ -148,6 +145,13 @@ func (c *Core) submit(v *visit) (func() answer, error) {
 				early := verdict.refund.event(newNonce())
 				v.early = &early
 			}
+		}
+		if v.mischief.is(sandboxfault.ReferenceReused) {
+			said := verdict
+			said.reused = true
+			a := said.answer(ask)
+			a.effect = verdict.fresh && verdict.accepted()
+			return a
 		}
 		return verdict.answer(ask)
 	}, nil

@@ -445,10 +445,11 @@ func wrongEcho(t *testing.T, s *stage) {
 
 func referenceReused(t *testing.T, s *stage) {
 	s.on(sandboxfault.CallSubmit)
-	s.submitOne().json(t, http.StatusCreated) // no re-send
-	got := s.submitOne().json(t, http.StatusConflict)
-	if got["code"] != codeReferenceReused || got["final"] != nil {
-		t.Errorf("re-sent: %v", got)
+	for _, what := range []string{"sent", "re-sent"} {
+		got := s.submitOne().json(t, http.StatusConflict)
+		if got["code"] != codeReferenceReused || got["final"] != nil {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 	s.settled()
 	s.wantReleased(t, 1)

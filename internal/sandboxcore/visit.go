@@ -126,7 +126,7 @@ func (v *visit) possible(kind string) bool {
 	case sandboxfault.LateEffect:
 		return p.first
 	case sandboxfault.ReferenceReused:
-		return p.repeated
+		return p.welcome || p.repeated
 	case sandboxfault.Forgets:
 		return p.repeated || p.found && v.ask == nil
 	case sandboxfault.StaleStatus:

@@ -158,7 +158,7 @@ var definitions = []definition{
 	{ClockAhead, "F21", "The call has its effect; the answer's signature is from 10 min ahead.", coreAnswers},
 	{ClockBehind, "F21", "The call has its effect; the answer's signature is from 10 min ago, as if made then.", coreAnswers},
 	{WrongEcho, "F12", "The call has its effect; the answer is signed and names another reference, request, amount or IBAN.", ofOneRefund},
-	{ReferenceReused, "F13", "A submission that is repeated word for word is answered 409 reference_reused.", submissions},
+	{ReferenceReused, "F13", "The submission has its effect; the answer is 409 reference_reused, of a reference that stands for nothing else.", submissions},
 	{UnknownState, "F20", "An answer carries a state that no page documents.", ofOneRefund},
 
 	{Late, "", "The call has its effect and is answered up to 3 s later.", coreAnswers},
