@@ -13,7 +13,7 @@ import (
 // TestF16Flapping: a core that is there for one second of two, and slow, so that many an answer is lost. The breaker keeps
 // most of it away from fifty refunds; each is credited once, and the core receives hardly more sends than there are refunds.
 func TestF16Flapping(t *testing.T) {
-	const refunds, flapping = 50, 5 * time.Minute
+	const refunds, flapping = 50, 3 * time.Minute
 	inRow(t, refunds, func(r *rig, _ *refundcore.Config) { r.config.Poll = 700 * time.Millisecond }, func(r *rig) {
 		r.fault(
 			sandboxfault.Fault{Kind: sandboxfault.Flapping, Match: sandboxfault.Match{Call: sandboxfault.CallSubmit}},

@@ -111,6 +111,7 @@ func (r *rig) standIns() {
 		}
 	})
 	r.wire = &wire{home: "core.example:80", through: outboundtest.Dial(t, r.answer)}
+	t.Cleanup(r.wire.dawdling.Wait)
 	r.faults.OnChange(func() { r.wire.shut(r.faults.Stopped(sandboxfault.CallSubmit)) })
 }
 
@@ -138,6 +139,9 @@ const (
 	poll = 5 * time.Second
 	step = 10 * time.Second
 )
+
+// rarely is for rows that last: a gateway that looks less often.
+func rarely(r *rig, _ *refundcore.Config) { r.config.Poll = 15 * time.Second }
 
 func (r *rig) gateway(change func(*rig, *refundcore.Config)) {
 	t := r.t
@@ -346,7 +350,7 @@ func (r *rig) wait(d time.Duration) {
 func (r *rig) until(state gateway.State, atMost time.Duration) time.Duration {
 	r.t.Helper()
 	open := slices.Clone(r.refunds)
-	for end := time.Now().Add(atMost); ; time.Sleep(poll) {
+	for end := time.Now().Add(atMost); ; time.Sleep(r.config.Poll) {
 		open = slices.DeleteFunc(open, func(of gateway.Refund) bool { return r.look(of).State == state })
 		if len(open) == 0 {
 			return r.age()
@@ -464,7 +468,8 @@ func (r *rig) judge() {
 
 // wire is the network between gateway and core. It counts, and breaks where a test says.
 type wire struct {
-	home string // the only address that anybody answers
+	home     string // the only address that anybody answers
+	dawdling sync.WaitGroup
 
 	mu      sync.Mutex
 	through dialer
@@ -524,7 +529,7 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	if at.late > 0 {
-		return dawdle(through, at.late), nil
+		return w.dawdle(through, at.late), nil
 	}
 	conn, err := through(ctx, network, address)
 	if err != nil {
@@ -541,10 +546,10 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 }
 
 // dawdle takes what is sent until its sender gives up, and delivers it after so long. Nobody hears of an answer.
-func dawdle(through dialer, after time.Duration) net.Conn {
+func (w *wire) dawdle(through dialer, after time.Duration) net.Conn {
 	ours, theirs := net.Pipe()
 	began := time.Now()
-	go func() {
+	w.dawdling.Go(func() {
 		text, _ := io.ReadAll(theirs)
 		time.Sleep(after - time.Since(began))
 		conn, err := through(context.Background(), "", "")
@@ -555,7 +560,7 @@ func dawdle(through dialer, after time.Duration) net.Conn {
 		_ = conn.SetDeadline(time.Now().Add(time.Second))
 		_, _ = conn.Write(text)
 		_, _ = io.Copy(io.Discard, conn)
-	}()
+	})
 	return ours
 }
 
