@@ -519,6 +519,21 @@ func forgets(t *testing.T, s *stage) {
 		}
 	}
 
+	// What was returned before it was forgotten is free: the same reference again is a refund like any other.
+	s.faults.Clear()
+	s.submit(reference(4), "rq-p08-1").json(t, http.StatusCreated)
+	s.settled()
+	s.call(http.MethodPost, "/refunds/"+reference(4)+"/return", `{"reason":"AC04"}`).json(t, http.StatusOK)
+	s.on(sandboxfault.CallStatus)
+	s.status(reference(4)).json(t, http.StatusNotFound)
+	s.faults.Clear()
+	s.submit(reference(4), "rq-p08-1").json(t, http.StatusCreated)
+	s.settled()
+	wantField(t, s.status(reference(4)).json(t, http.StatusOK), "state", "refunded")
+	if net := s.released("rq-p08-1"); net != 1 {
+		t.Errorf("net %d released, want 1", net)
+	}
+
 	// A re-send may be what it forgets at.
 	s.submit(reference(3), "rq-p03-1").json(t, http.StatusCreated)
 	s.on(sandboxfault.CallSubmit)

@@ -35,7 +35,20 @@
 // polite, it also draws faults at the rates of hostile.go, each counted on the
 // board. What each kind of fault does is in three places: instead.go has those
 // that take the place of the work or of its answer, answer.go those that are in
-// the answer, and calls.go and settle.go those that are in what the book does.
+// the answer, and calls.go and settle.go those that are in what the book does. A
+// kind that needs something on the book to be about waits for a call that has it
+// (visit.go, possible).
+//
+// # Forgetting
+//
+// A core that forgets a reference (retention is over) still keeps rule 2, because
+// it is the request that remembers who has it. So nobody finds the reference: a
+// status is a 404 for good, and a re-send is refused with already_refunded, naming
+// the channel "bank" and the very reference that was sent. That refusal is not
+// entered in the book: a status that then said "rejected" would deny money that
+// left, which is a lie and not forgetfulness. What accounts for money stays: the
+// refund ends at its time, the gateway is called back, list and settlement tell of
+// it. Where the request is free again (returned), a re-send is one like any other.
 package sandboxcore
 
 import (

@@ -156,7 +156,7 @@ var definitions = []definition{
 	{ExpiredSignature, "F11", "The call has its effect; the answer's signature has expired.", coreAnswers},
 	{WrongKeyID, "F11", "The call has its effect; the answer is signed under a key id that nobody knows.", coreAnswers},
 	{ClockAhead, "F21", "The call has its effect; the answer's signature is from 10 min ahead.", coreAnswers},
-	{ClockBehind, "F21", "The call has its effect; the answer's signature is from 10 min ago, as if made then.", coreAnswers},
+	{ClockBehind, "F21", "The call has its effect; the answer's signature is from 10 min ago.", coreAnswers},
 	{WrongEcho, "F12", "The call has its effect; the answer is signed and names another reference, request, amount or IBAN.", ofOneRefund},
 	{ReferenceReused, "F13", "The submission has its effect; the answer is 409 reference_reused, of a reference that stands for nothing else.", submissions},
 	{UnknownState, "F20", "An answer carries a state that no page documents.", ofOneRefund},
