@@ -2,8 +2,11 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,6 +145,20 @@ func TestMaintenance(t *testing.T) {
 		if html := strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html"); answer.StatusCode != status || html != (status == 503) {
 			t.Errorf("%s: %s of %s", path, answer.Status, answer.Header.Get("Content-Type"))
 		}
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := http.Client{Jar: jar} // who switches to English and is told in English
+	answer, err := reader.PostForm(w.URLs().Core+"/portal/language", url.Values{"language": {"en"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if err != nil || answer.StatusCode != 503 || !strings.Contains(string(page), "Under maintenance") {
+		t.Errorf("switched to English: %s, %v\n%s", answer.Status, err, page)
 	}
 	history := w.History("")
 	if last := history[len(history)-1]; last.Status != 503 || last.Fault != "maintenance" {

@@ -98,7 +98,7 @@ func (p *Portal) routes() http.Handler {
 		// Not no-referrer: with it the forms would be sent from the origin "null".
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if r.URL.Path != pathStyle { // which the page that says no needs too
+		if r.URL.Path != pathStyle && r.URL.Path != pathLanguage { // which the page that says no needs too
 			if until, closed := p.closed(p.visitor(r)); closed {
 				p.refuseEntry(w, r, &refusal{code: codeMaintenance, wait: time.Until(until)})
 				return
