@@ -49,6 +49,7 @@ func TestF34CommitReplyLost(t *testing.T) {
 			db := server.Database(t)
 			s, proxy := throughProxy(t, db.App, server.Addr())
 			mustAccept(t, s, fixture(100))
+			held := mustAccept(t, s, awaiting(102))
 			r := mustApply(t, s, mustAccept(t, s, fixture(101)).Lease(start.Add(time.Hour)), nil)
 			move := func(r gateway.Refund) gateway.Change {
 				c, err := r.Send(gateway.Dispatcher(start, nil), time.Minute)
@@ -81,6 +82,18 @@ func TestF34CommitReplyLost(t *testing.T) {
 				"a move": {
 					func() error { return s.Apply(t.Context(), move(mustLookup(t, s, "r-100"))) },
 					func() bool { return mustLookup(t, s, "r-100").State == gateway.Sending },
+				},
+				"a decision": {
+					func() error {
+						c, err := held.Approve(approver("a01"))
+						if err != nil {
+							t.Fatal(err)
+						}
+						return s.Apply(t.Context(), c)
+					},
+					func() bool {
+						return mustLookup(t, s, "r-102").State == gateway.Queued && countEvents(t, s, "r-102") == 2
+					},
 				},
 				"a lease": {
 					func() error { return s.Apply(t.Context(), r.Lease(start.Add(2*time.Hour))) },
