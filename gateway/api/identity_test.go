@@ -25,7 +25,7 @@ import (
 
 // policy is what a route answers to whom, when the thing that it is about is the customer's of the session "own".
 type policy struct {
-	path     string // {preview}, {refund}, {challenge} and {request} stand for own's things
+	path     string // {preview}, {refund}, {challenge} and {request} stand for own's things, {assisted} and {approval} for staff's
 	body     string
 	unproved string     // to the customer without a proof; empty: as with one
 	other    string     // to another customer, who has a proof; "": it has nothing to do with own's things
@@ -87,11 +87,11 @@ var policies = map[string][]policy{
 		{path: "/v1/refunds/{refund}/confirm", unproved: "202", other: notFound, session: "202", unlike: "{refund}"},
 	},
 	"POST /v1/assisted-sessions":                             {{path: "/v1/assisted-sessions", body: lookBody, staff: bank.ScopeTeller}},
-	"POST /v1/assisted-sessions/:assisted_session_id/verify": {{path: "/v1/assisted-sessions/x/verify", body: `{"code":"000000"}`, staff: bank.ScopeTeller}},
-	"DELETE /v1/assisted-sessions/:assisted_session_id":      {{path: "/v1/assisted-sessions/x", staff: bank.ScopeTeller}},
+	"POST /v1/assisted-sessions/:assisted_session_id/verify": {{path: "/v1/assisted-sessions/{assisted}/verify", body: `{"code":"000000"}`, staff: bank.ScopeTeller, unlike: "{assisted}"}},
+	"DELETE /v1/assisted-sessions/:assisted_session_id":      {{path: "/v1/assisted-sessions/{assisted}", staff: bank.ScopeTeller, unlike: "{assisted}"}},
 	"GET /v1/approvals":                                      {{path: "/v1/approvals", staff: bank.ScopeApprover}},
-	"POST /v1/approvals/:refund_id/approve":                  {{path: "/v1/approvals/x/approve", body: `{"note":"x","digest":"x"}`, staff: bank.ScopeApprover}},
-	"POST /v1/approvals/:refund_id/reject":                   {{path: "/v1/approvals/x/reject", body: `{"note":"x"}`, staff: bank.ScopeApprover}},
+	"POST /v1/approvals/:refund_id/approve":                  {{path: "/v1/approvals/{approval}/approve", body: `{"note":"x","digest":"{digest}"}`, staff: bank.ScopeApprover, unlike: "{approval}"}},
+	"POST /v1/approvals/:refund_id/reject":                   {{path: "/v1/approvals/{approval}/reject", body: `{"note":"x"}`, staff: bank.ScopeApprover, unlike: "{approval}"}},
 	"POST /v1/unblocks":                                      {{path: "/v1/unblocks", body: `{"id_number":"1900000090","note":"x"}`, staff: bank.ScopeApprover}},
 	"DELETE /v1/refunds/:refund_id": {
 		{path: "/v1/refunds/{preview}", unproved: notFound, other: notFound, session: notFound, unlike: "{preview}"},
