@@ -220,9 +220,11 @@ func documentedCode(code string) bool {
 }
 
 // outcomeOf is the class of an outcome, for metrics: ok, an answer to what was asked; refused, a verified no; not_sent;
-// cut_off, when breaker or bulkhead let nothing through; and unknown, which is also what nobody foresaw.
+// cut_off, when breaker or bulkhead let nothing through; suspect, an unknown one of which somebody is told at once, because
+// time alone doesn't mend it; and unknown, which is also what nobody foresaw.
 func outcomeOf(err error) string {
 	var refusal *dispatch.Refusal
+	var unknown *gateway.UnknownError
 	switch {
 	case err == nil, errors.Is(err, gateway.ErrUnknownReference): // that one is an answer too
 		return "ok"
@@ -233,6 +235,8 @@ func outcomeOf(err error) string {
 		return "cut_off"
 	case errors.Is(err, gateway.ErrNotSent):
 		return "not_sent"
+	case errors.As(err, &unknown) && alarming(unknown.Cause):
+		return "suspect"
 	default:
 		return "unknown"
 	}

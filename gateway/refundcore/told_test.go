@@ -15,6 +15,7 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/internal/outbound"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -65,7 +66,7 @@ func TestTold(t *testing.T) {
 		{core.says(409, bodies["not_refunded"]), func() { _, _ = client.Return(ctx, refund) }, "return refused"},
 		{core.says(200, `{"items":[],"next_cursor":null}`), func() { _, _, _ = client.Search(ctx, bank.Search{Party: party, Limit: 20}) }, "search ok"},
 		{core.says(400, `{}`), func() { _, _, _ = client.Search(ctx, bank.Search{Party: party, Limit: 20, Cursor: "x"}) }, "search refused"},
-		{core.says(200, `{}`), func() { _, _ = client.Balances(ctx, party, saudi.Party{}) }, "balance unknown"},
+		{core.says(200, `{}`), func() { _, _ = client.Balances(ctx, party, saudi.Party{}) }, "balance suspect"},
 		{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, submit, "submit unknown"},
 	} {
 		core.now(c.act)
@@ -106,8 +107,16 @@ func TestToldOfWhatDidNotLeave(t *testing.T) {
 	}
 }
 
-// TestOutcomeOf: what nobody foresaw is unknown.
+// TestOutcomeOf: what nobody foresaw is unknown. An answer that time alone doesn't mend is suspect, whatever it says.
 func TestOutcomeOf(t *testing.T) {
+	for _, cause := range []string{
+		causeSignature, causeMalformed, causeMismatch, causeStatus, causeState, causeCode,
+		outbound.CauseDenied, outbound.CauseRedirect, outbound.CauseOversize, outbound.CauseSandbox,
+	} {
+		if got := outcomeOf(unknown(cause, nil)); got != "suspect" {
+			t.Errorf("%s is %s", cause, got)
+		}
+	}
 	for _, err := range []error{errors.New("x"), context.Canceled, &gateway.UnknownError{Cause: "timeout"}, bank.ErrCoreUnavailable} {
 		if got := outcomeOf(err); got != "unknown" {
 			t.Errorf("%v is %s", err, got)

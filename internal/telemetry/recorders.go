@@ -76,12 +76,19 @@ type Calls struct {
 func newCalls() *Calls {
 	c := &Calls{duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "istirdad_neighbour_call_duration_seconds",
-		Help:    "How long a call to a neighbour took, by what came of it: ok, refused, not_sent, cut_off or unknown.",
+		Help:    "How long a call to a neighbour took, by what came of it: ok, refused, not_sent, cut_off, suspect or unknown.",
 		Buckets: callBuckets,
 	}, []string{"neighbour", "call", "outcome"})}
 	c.group = group{c.duration}
+	for _, call := range decided {
+		c.duration.WithLabelValues("core", call, "suspect")
+	}
 	return c
 }
+
+// decided are the calls to the core by whose answers money moves. That one of them was answered in a way that can't be
+// trusted is news, like what is listed at attempted.
+var decided = []string{"submit", "status", "return"}
 
 // Of counts the calls to one neighbour, each by its name and by what came of it.
 func (c *Calls) Of(neighbour string) func(call, outcome string, took time.Duration) {

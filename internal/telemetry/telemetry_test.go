@@ -105,6 +105,11 @@ func TestWhatIsTold(t *testing.T) {
 			rare[`istirdad_dispatch_attempts_total{result="`+result+`",state="`+state+`"}`] = "0"
 		}
 	}
+	for _, call := range []string{"submit", "status", "return"} {
+		labels := `{call="` + call + `",neighbour="core",outcome="suspect"}`
+		rare[`istirdad_neighbour_call_duration_seconds_count`+labels] = "0"
+		rare[`istirdad_neighbour_call_duration_seconds_sum`+labels] = "0"
+	}
 	wantSeries(t, fresh, rare)
 	if len(fresh) != 5+len(rare) {
 		t.Errorf("before anything happened it told %v", fresh)

@@ -64,11 +64,15 @@ func (r *rig) faulty(kind string) (n int) {
 	return n
 }
 
-// wantAlarm: whoever watches is told of this cause as of something to look at, or not.
+// wantAlarm: whoever watches is told of this cause as of something to look at, in the log and by the metric that the page
+// CoreSuspect goes by, or not.
 func (r *rig) wantAlarm(cause string, wanted bool) {
 	r.t.Helper()
 	if n := r.log.count("level=ERROR", `msg="refund core: outcome unknown"`, "cause="+cause); (n > 0) != wanted {
 		r.t.Errorf("%d alarms of cause %s, want some: %t", n, cause, wanted)
+	}
+	if n := r.told.of("core submit suspect"); (n > 0) != wanted {
+		r.t.Errorf("%d suspect answers are counted, want some: %t", n, wanted)
 	}
 }
 
