@@ -13,41 +13,98 @@ import (
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/gateway/refundcore"
 	"github.com/istirdad/istirdad/internal/sandboxfault"
+	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
 
 // strange is an answer that decides nothing.
 type strange struct {
-	kind   string
-	effect bool   // the send had one
+	effect bool   // the call had one
 	cause  string // of the doubt
 	alarm  bool   // somebody is told, because time alone doesn't mend it
 }
 
-// holds is what all such answers have in common: after a send the refund is in doubt, and a question about it is put again.
-// Where the send had its effect it isn't sent again; where it hadn't, the same bytes are, once.
-func (s strange) holds(t *testing.T) {
+// strangers are the kinds of fault that make one.
+var strangers = map[string]strange{
+	sandboxfault.ErrorBefore:       {false, "server_error", false},
+	sandboxfault.ErrorAfter:        {true, "server_error", false},
+	sandboxfault.TooMany:           {false, "rate_limited", false},
+	sandboxfault.Trickle:           {true, "timeout", false},
+	sandboxfault.ResetBeforeEffect: {false, "broken", false},
+	sandboxfault.ResetBeforeAnswer: {true, "broken", false},
+	sandboxfault.ResetMidAnswer:    {true, "broken", false},
+	sandboxfault.HTML:              {true, "signature", true},
+	sandboxfault.Malformed:         {true, "malformed", true},
+	sandboxfault.HugeAnswer:        {true, "oversize", true},
+	sandboxfault.GzipBomb:          {true, "oversize", true},
+	sandboxfault.BadSignature:      {true, "signature", true},
+	sandboxfault.ExpiredSignature:  {true, "signature", true},
+	sandboxfault.WrongKeyID:        {true, "signature", true},
+	sandboxfault.WrongEcho:         {true, "mismatch", true},
+	sandboxfault.Unauthorized:      {false, "denied", true},
+	sandboxfault.Forbidden:         {false, "denied", true},
+	sandboxfault.Redirect:          {false, "redirect", true},
+	sandboxfault.UnknownState:      {true, "undocumented_state", true},
+	sandboxfault.ClockAhead:        {true, "signature", true},
+	sandboxfault.ClockBehind:       {true, "signature", true},
+}
+
+// decideNothing is what the strange answers of a row have in common: after a send the refund is in doubt, and a question
+// about it is put again. Where the send had its effect it isn't sent again; where it hadn't, the same bytes are, once.
+func decideNothing(t *testing.T, row string, without ...string) {
 	t.Helper()
-	t.Run(s.kind, func(t *testing.T) {
-		inRow(t, 1, nil, func(r *rig) {
-			const questions = 2
-			r.fault(next(s.kind, sandboxfault.CallSubmit, 1), next(s.kind, sandboxfault.CallStatus, questions))
-			r.until(gateway.Credited, 3*time.Minute)
-			if s.effect {
-				r.want(r.refunds[0], 1, "queued sending in_doubt:"+s.cause+" refunded credited")
-			} else {
-				r.want(r.refunds[0], 2, "queued sending in_doubt:"+s.cause+" sending refunded credited")
-			}
-			if n := r.faulty(s.kind); n != 1+questions {
-				r.t.Errorf("%d answers were like that, want %d", n, 1+questions)
-			}
-			if n := r.log.count(`msg="outcome unknown"`, "state=in_doubt", "cause="+s.cause); n != questions {
-				r.t.Errorf("%d questions ended for that cause, want %d", n, questions)
-			}
-			r.wantAlarm(s.cause, s.alarm)
-			if n := r.wire.received(); n > 3*answerMax {
-				r.t.Errorf("%d bytes of them were taken in", n)
-			}
+	for _, kind := range kindsOf(t, row, without...) {
+		s, known := strangers[kind]
+		if !known {
+			t.Errorf("nobody says what comes of %s", kind)
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			inRow(t, 1, nil, func(r *rig) {
+				const questions = 2
+				r.fault(next(kind, sandboxfault.CallSubmit, 1), next(kind, sandboxfault.CallStatus, questions))
+				r.until(gateway.Credited, 3*time.Minute)
+				if s.effect {
+					r.want(r.refunds[0], 1, "queued sending in_doubt:"+s.cause+" refunded credited")
+				} else {
+					r.want(r.refunds[0], 2, "queued sending in_doubt:"+s.cause+" sending refunded credited")
+				}
+				if n := r.faulty(kind); n != 1+questions {
+					r.t.Errorf("%d answers were like that, want %d", n, 1+questions)
+				}
+				if n := r.log.count(`msg="outcome unknown"`, "state=in_doubt", "cause="+s.cause); n != questions {
+					r.t.Errorf("%d questions ended for that cause, want %d", n, questions)
+				}
+				r.wantAlarm(s.cause, s.alarm)
+				if n := r.wire.received(); n > 3*answerMax {
+					r.t.Errorf("%d bytes of them were taken in", n)
+				}
+			})
 		})
+	}
+}
+
+// TestStrangeAnswersToAReturn: the bank refused the credits, and the core, which is to take the money back, answers each
+// return in another strange way, and some of them twice. All of it comes back, once, and only then is anybody sent to
+// a branch.
+func TestStrangeAnswersToAReturn(t *testing.T) {
+	refunds := len(strangers)
+	inRow(t, refunds, rarely, func(r *rig) {
+		var faults []sandboxfault.Fault
+		for kind := range strangers {
+			faults = append(faults, next(kind, sandboxfault.CallReturn, 1))
+		}
+		r.fault(faults...)
+		for _, of := range r.refunds {
+			if err := r.bank.SetAccountStatus(of.To.Compact(), sandboxseed.AccountClosed); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		r.until(gateway.Returned, time.Hour)
+		for kind := range strangers {
+			if r.faulty(kind) != 1 {
+				r.t.Errorf("%d returns met with %s", r.faulty(kind), kind)
+			}
+		}
 	})
 }
 
@@ -92,8 +149,7 @@ func kindsOf(t *testing.T, row string, without ...string) (kinds []string) {
 
 // TestF05ServerError: a 500 says nothing of what the core did.
 func TestF05ServerError(t *testing.T) {
-	strange{sandboxfault.ErrorBefore, false, "server_error", false}.holds(t)
-	strange{sandboxfault.ErrorAfter, true, "server_error", false}.holds(t)
+	decideNothing(t, "F05")
 }
 
 // TestF06UnavailableAndWhenToComeBack: what the core says of when to come back is followed within a second and a quarter
@@ -175,7 +231,7 @@ func (c *comeBack) WriteHeader(status int) {
 // TestF07TooMany: a core that is asked too much isn't asked more for it: while it says so, nothing is sent twice but for the
 // breaker's probes.
 func TestF07TooMany(t *testing.T) {
-	strange{sandboxfault.TooMany, false, "rate_limited", false}.holds(t)
+	decideNothing(t, "F07")
 	t.Run("a crowd", func(t *testing.T) {
 		const refunds = 15
 		inRow(t, refunds, rarely, func(r *rig) {
@@ -201,7 +257,7 @@ func (r *rig) wantBudget(sends int) {
 
 // TestF08SlowAnswer: one deadline covers the whole of an answer, however its bytes are spread.
 func TestF08SlowAnswer(t *testing.T) {
-	strange{sandboxfault.Trickle, true, "timeout", false}.holds(t)
+	decideNothing(t, "F08", sandboxfault.SlowBody)
 	t.Run("ten seconds for a send, five for a question", func(t *testing.T) {
 		inRow(t, 1, func(r *rig, _ *refundcore.Config) { r.config.Poll = 100 * time.Millisecond }, func(r *rig) {
 			r.fault(next(sandboxfault.Trickle, sandboxfault.CallSubmit, 1), next(sandboxfault.Trickle, sandboxfault.CallStatus, 1))
@@ -236,23 +292,18 @@ func TestF08SlowAnswer(t *testing.T) {
 
 // TestF10AnswersThatAreNone: what can't be read decides nothing, however much there is of it.
 func TestF10AnswersThatAreNone(t *testing.T) {
-	strange{sandboxfault.HTML, true, "signature", true}.holds(t)
-	strange{sandboxfault.Malformed, true, "malformed", true}.holds(t)
-	strange{sandboxfault.HugeAnswer, true, "oversize", true}.holds(t)
-	strange{sandboxfault.GzipBomb, true, "oversize", true}.holds(t)
+	decideNothing(t, "F10")
 }
 
 // TestF11SignatureThatDoesNotHold: an answer that isn't verifiably the core's is nobody's word.
 func TestF11SignatureThatDoesNotHold(t *testing.T) {
-	for _, kind := range kindsOf(t, "F11") {
-		strange{kind, true, "signature", true}.holds(t)
-	}
+	decideNothing(t, "F11")
 }
 
 // TestF12AnswerAboutSomethingElse: an answer, signed, about another reference, request, amount or account is no answer to
 // what was asked.
 func TestF12AnswerAboutSomethingElse(t *testing.T) {
-	strange{sandboxfault.WrongEcho, true, "mismatch", true}.holds(t)
+	decideNothing(t, "F12")
 	t.Run("of each field", func(t *testing.T) {
 		inRow(t, 8, nil, func(r *rig) {
 			r.fault(next(sandboxfault.WrongEcho, sandboxfault.CallSubmit, 8), next(sandboxfault.WrongEcho, sandboxfault.CallStatus, 8))
@@ -269,8 +320,9 @@ func TestF12AnswerAboutSomethingElse(t *testing.T) {
 // TestF14NoEntry: a core that doesn't let us in, to send or to ask, rejects nothing by it. The breakers open, somebody is
 // told, and what was accepted waits until it does.
 func TestF14NoEntry(t *testing.T) {
+	decideNothing(t, "F14")
 	for _, kind := range kindsOf(t, "F14") {
-		t.Run(kind, func(t *testing.T) {
+		t.Run(kind+", for a while", func(t *testing.T) {
 			const refunds, shut = 6, 4 * time.Minute
 			inRow(t, refunds, rarely, func(r *rig) {
 				r.fault(next(kind, sandboxfault.CallSubmit, 0), next(kind, sandboxfault.CallStatus, 0))
@@ -300,7 +352,7 @@ func TestF14NoEntry(t *testing.T) {
 
 // TestF15Redirect: a redirect is an answer that decides nothing. Nobody is asked where it leads.
 func TestF15Redirect(t *testing.T) {
-	strange{sandboxfault.Redirect, false, "redirect", true}.holds(t)
+	decideNothing(t, "F15")
 	const others = "http://portal.example/core/v1/refunds"
 	for _, to := range []struct {
 		status int
@@ -339,7 +391,7 @@ func leading(status int, to string) http.Handler {
 
 // TestF20StateThatNobodyKnows: a state that no page documents is none that anything follows from.
 func TestF20StateThatNobodyKnows(t *testing.T) {
-	strange{sandboxfault.UnknownState, true, "undocumented_state", true}.holds(t)
+	decideNothing(t, "F20")
 	t.Run("for as long as it is said", func(t *testing.T) {
 		inRow(t, 1, rarely, func(r *rig) {
 			r.fault(next(sandboxfault.UnknownState, sandboxfault.CallSubmit, 0), next(sandboxfault.UnknownState, sandboxfault.CallStatus, 0))
@@ -355,9 +407,7 @@ func TestF20StateThatNobodyKnows(t *testing.T) {
 
 // TestF21Clocks: an answer from another time decides nothing, and a gateway whose own clock is off begins nothing.
 func TestF21Clocks(t *testing.T) {
-	for _, kind := range kindsOf(t, "F21") {
-		strange{kind, true, "signature", true}.holds(t)
-	}
+	decideNothing(t, "F21")
 	t.Run("ours", func(t *testing.T) {
 		const off = 10 * time.Minute
 		inRow(t, 1, func(r *rig, _ *refundcore.Config) {

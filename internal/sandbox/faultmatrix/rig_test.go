@@ -218,7 +218,10 @@ var empty struct {
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { dispatch.New(r.config).Run(ctx) })
+	running.Go(func() {
+		time.Sleep(time.Millisecond) // until the test has said what goes wrong
+		dispatch.New(r.config).Run(ctx)
+	})
 	r.halt = func() { cancel(); running.Wait() }
 	r.t.Cleanup(r.halt)
 }
