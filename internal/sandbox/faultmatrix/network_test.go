@@ -28,6 +28,10 @@ func TestF01NoConnection(t *testing.T) {
 				return new(net.Dialer).DialContext(ctx, "tcp", closedPort)
 			}
 		},
+		"a core that is stopped": func(r *rig, _ *refundcore.Config) dialer {
+			r.fault(sandboxfault.Fault{Kind: sandboxfault.Stop, Match: sandboxfault.Match{Call: sandboxfault.CallSubmit}})
+			return r.wire.through
+		},
 		"a name that doesn't resolve": func(*rig, *refundcore.Config) dialer {
 			return func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "core.example", IsNotFound: true}}
@@ -80,6 +84,7 @@ func TestF01NoConnection(t *testing.T) {
 				if got := r.breaker(dispatch.CallSubmit); got == "closed" {
 					r.t.Error("the breaker of the sends is closed")
 				}
+				r.faults.Clear()
 				r.wire.lead(home)
 				r.until(gateway.Credited, outage+6*time.Minute)
 				for _, of := range r.refunds {

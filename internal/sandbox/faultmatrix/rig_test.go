@@ -56,6 +56,7 @@ type rig struct {
 	halt   func()
 
 	refunds []gateway.Refund
+	ended   map[string]gateway.Status // what was shown of those that are over, by id
 
 	mu    sync.Mutex
 	front func(next http.Handler) http.Handler
@@ -70,6 +71,7 @@ func inRow(t *testing.T, refunds int, change func(r *rig, c *refundcore.Config),
 		r := &rig{
 			t: t, begun: time.Now(), faults: sandboxfault.NewBoard(1), seed: sandboxseed.New(refunds, time.Now()),
 			told: &tally{counts: map[string]int{}}, log: &logbook{}, inbox: &inbox{sent: map[string]int{}},
+			ended: map[string]gateway.Status{},
 		}
 		r.standIns()
 		r.gateway(change)
@@ -271,8 +273,8 @@ func next(kind, call string, count int) sandboxfault.Fault {
 	return sandboxfault.Fault{Kind: kind, Count: count, Match: sandboxfault.Match{Call: call}}
 }
 
-// look is what the refund is now. What its customer would be shown by it is held against what is true at this moment: a
-// status is never a falsehood, and what is true of a final one stays so (judge).
+// look is what the refund is now. What its customer is shown by it is held against what is true at this moment, and against
+// what they were shown before: an end is an end.
 func (r *rig) look(of gateway.Refund) gateway.Refund {
 	r.t.Helper()
 	now, err := r.store.Lookup(context.Background(), of.ID)
@@ -281,8 +283,8 @@ func (r *rig) look(of gateway.Refund) gateway.Refund {
 	}
 	effect, accepted := r.effect(of)
 	released, returned, credited := effect.Released, effect.Returned, r.credits(of)
-	lie := false
-	switch now.State.Status() {
+	status, lie := now.State.Status(), false
+	switch status {
 	case gateway.StatusCompleted:
 		lie = released != 1 || returned != 0 || credited != 1
 	case gateway.StatusVisitBranch:
@@ -295,7 +297,13 @@ func (r *rig) look(of gateway.Refund) gateway.Refund {
 	}
 	if lie {
 		r.t.Errorf("after %s %s is shown %s (%s); the core released %d and took back %d, the bank credited %d",
-			r.age(), of.Reference, now.State.Status(), now.State, released, returned, credited)
+			r.age(), of.Reference, status, now.State, released, returned, credited)
+	}
+	if before := r.ended[of.ID]; before != "" && before != status {
+		r.t.Errorf("after %s %s is shown %s; it was shown %s", r.age(), of.Reference, status, before)
+	}
+	if status != gateway.StatusProcessing {
+		r.ended[of.ID] = status
 	}
 	return now
 }
