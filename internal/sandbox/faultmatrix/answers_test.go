@@ -177,7 +177,7 @@ func TestF06UnavailableAndWhenToComeBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inRow(t, 1, func(r *rig, _ *refundcore.Config) {
-				r.config.Poll = max(time.Second, c.most/20)
+				r.config.Poll = max(2*time.Second, c.most/20)
 				r.before(func(next http.Handler) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 						next.ServeHTTP(&comeBack{w, c.after(time.Now())}, req)

@@ -223,7 +223,7 @@ func TestF03SilenceAfterTheEffect(t *testing.T) {
 	for name, c := range map[string]struct {
 		silent int // of the questions
 		atMost time.Duration
-	}{"a send": {0, 20 * time.Second}, "a send, and the first questions about it": {4, 3 * time.Minute}} {
+	}{"a send": {0, 30 * time.Second}, "a send, and the first questions about it": {4, 3 * time.Minute}} {
 		t.Run(name, func(t *testing.T) {
 			inRow(t, 1, nil, func(r *rig) {
 				faults := []sandboxfault.Fault{next(sandboxfault.EffectThenHang, sandboxfault.CallSubmit, 1)}

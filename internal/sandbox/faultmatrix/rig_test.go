@@ -138,12 +138,12 @@ func (r *rig) before(front func(next http.Handler) http.Handler) {
 // poll is how often the gateway looks for what is due, and step how often a row looks at its refunds: what a customer was
 // told wrongly stays wrong, so it isn't missed.
 const (
-	poll = 5 * time.Second
+	poll = 10 * time.Second
 	step = 10 * time.Second
 )
 
 // rarely is for rows that last: a gateway that looks less often.
-func rarely(r *rig, _ *refundcore.Config) { r.config.Poll = 15 * time.Second }
+func rarely(r *rig, _ *refundcore.Config) { r.config.Poll = 20 * time.Second }
 
 func (r *rig) gateway(change func(*rig, *refundcore.Config)) {
 	t := r.t
