@@ -56,7 +56,7 @@ type Options struct {
 	Env      []string // more of the gateways' environment: "ISTIRDAD_LOG_LEVEL=debug"
 	// Hostile is the seed of a core that is awkward of its own accord; 0: a polite one.
 	Hostile uint64
-	// Faults are the stand-ins' environment: "SANDBOX_FAULT_TOO_MANY=0.01".
+	// Faults are the rates of what goes wrong besides: "SANDBOX_FAULT_TOO_MANY=0.01".
 	Faults []string
 	// Kept stand-ins write their books down: they may be killed, and go on where they were when they are started again.
 	Kept bool
@@ -73,6 +73,7 @@ type Fleet struct {
 	Database pgtest.Database
 	Gateways []*Gateway
 	StandIns *Process // core, bank, phone and referee
+	Faults   []string // as in Options, for stand-ins that are started from now on
 
 	t      testing.TB
 	dir    string
@@ -153,9 +154,10 @@ func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 	if o.Kept {
 		args = append(args, "-data", filepath.Join(f.dir, "standins"))
 	}
+	f.Faults = o.Faults
 	f.StandIns = newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
 		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), args...)
-		cmd.Env = append(os.Environ(), o.Faults...)
+		cmd.Env = append(os.Environ(), f.Faults...)
 		return cmd
 	})
 	urls = banktest.URLs{Core: "http://" + core, Bank: "http://" + bank, Control: "http://" + control}

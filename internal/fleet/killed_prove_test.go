@@ -25,7 +25,8 @@ const (
 	atOnce      = 16 // come to their confirm
 	killEvery   = 4 * time.Second
 	outageEvery = 5 * time.Second
-	firedMin    = 20 // of every kind of fault
+	firedMin    = 20              // of every kind of fault
+	stormMore   = 5 * time.Minute // at most, for kinds that were rare
 	provenMax   = 45 * time.Minute
 )
 
@@ -56,16 +57,22 @@ func TestProveKilledCrowd(t *testing.T) {
 	began := time.Now()
 	confirmedAll(ctx, t, all, &following)
 	t.Logf("all answered 202 after %v", time.Since(began).Round(time.Second))
-	for ctx.Err() == nil && len(lacking(firedOf(ctx, all[0]), stormy...)) > 0 { // the storm goes on until it was one
+	for last := time.Now(); time.Since(last) < stormMore && len(lacking(firedOf(ctx, all[0]))) > 0; { // until it was a storm
 		pause(ctx, time.Second)
 	}
 	calm()
 	storm.Wait()
+	fired := firedOf(ctx, all[0])
 	t.Logf("%d kills, %d outages", kills, outages)
 
+	// From now on the core is as hostile as it is by itself.
+	f.StandIns.Kill()
+	f.Faults = nil
+	f.StandIns.Start()
+	f.StandIns.Await(f.World.URLs().Control + "/faults")
 	ended := time.Now()
 	settledAll(ctx, t, f)
-	t.Logf("settled %v after the last kill, %v after the first confirm", time.Since(ended).Round(time.Second), time.Since(began).Round(time.Second))
+	t.Logf("settled %v after the storm, %v after the first confirm", time.Since(ended).Round(time.Second), time.Since(began).Round(time.Second))
 	cancel()
 	following.Wait()
 	each(all, func(tr *traveller) { tr.look(t.Context()) }) // what they are told in the end
@@ -75,7 +82,6 @@ func TestProveKilledCrowd(t *testing.T) {
 	}
 	t.Logf("the referee says %s: %d confirmed, %d effects, %d with people", v.Verdict, v.Confirmed, v.Effects, v.Unfinished)
 	t.Logf("the book holds %s", strings.ReplaceAll(f.SQL(`SELECT state, reason, count(*) FROM refunds GROUP BY state, reason ORDER BY 1, 2`), "\n", ", "))
-	fired := firedOf(t.Context(), all[0])
 	t.Logf("what went wrong: %v", fired)
 	if few := lacking(fired); len(few) > 0 {
 		t.Errorf("hardly any of this went wrong, so it is not proven: %v", few)
@@ -86,7 +92,7 @@ func TestProveKilledCrowd(t *testing.T) {
 // to this many.
 var rarities = map[string]float64{
 	"late_effect": 0.02, "rejected_later": 0.02, "reversed": 0.02, "consumed_meanwhile": 0.02, "amount_changed": 0.02,
-	"forgets": 0.02, "reference_reused": 0.02, "early_callback": 0.03, "contradiction": 0.3,
+	"forgets": 0.02, "reference_reused": 0.02, "early_callback": 0.03,
 	"orphan_callback": 0.05, "unordered_callback": 0.05, "callback_storm": 0.05,
 
 	"error_before": 0.01, "error_after": 0.01, "odd_retry_after": 0.01, "too_many": 0.01, "reset_before_effect": 0.01,
@@ -95,8 +101,12 @@ var rarities = map[string]float64{
 	"unauthorized": 0.005, "forbidden": 0.005, "redirect": 0.01, "hang_before": 0.005,
 }
 
-// stormy kinds are those that the proof itself switches on and off.
-var stormy = []string{"stop", "flapping", "maintenance"}
+// stormy kinds are those that the proof itself switches on and off. A contradiction is about a refund that is told of and
+// still open after a minute; there are few, so every other question about one gets it.
+var (
+	stormy   = []string{"stop", "flapping", "maintenance"}
+	standing = object{"kind": "contradiction", "rate": 0.5, "match": object{"call": "status"}}
+)
 
 func rare() (environment []string) {
 	for kind, rate := range rarities {
@@ -125,10 +135,10 @@ func firedOf(ctx context.Context, tr *traveller) map[string]int {
 	return fired
 }
 
-// lacking are the kinds that happened too seldom, of some or of all.
-func lacking(fired map[string]int, of ...string) (few []string) {
+// lacking are the kinds that happened too seldom.
+func lacking(fired map[string]int) (few []string) {
 	for kind, n := range fired {
-		if n < firedMin && (len(of) == 0 || slices.Contains(of, kind)) {
+		if n < firedMin {
 			few = append(few, fmt.Sprintf("%s %d", kind, n))
 		}
 	}
@@ -160,13 +170,13 @@ func killing(ctx context.Context, f *fleet.Fleet, random *rand.Rand) (kills int)
 func cuttingOff(ctx context.Context, tr *traveller) (outages int) {
 	for ; ctx.Err() == nil; outages++ {
 		kind := stormy[outages%len(stormy)]
-		tr.call(ctx, http.MethodPost, tr.control+"/faults", []object{{"kind": kind, "match": object{"call": "submit"}}}, nil)
+		tr.call(ctx, http.MethodPut, tr.control+"/faults", []object{{"kind": kind, "match": object{"call": "submit"}}, standing}, nil)
 		pause(ctx, time.Second)
 		if kind == "flapping" {
 			pause(ctx, time.Second+time.Second/2)
 		}
-		for tr.call(context.WithoutCancel(ctx), http.MethodDelete, tr.control+"/faults", nil, nil) != http.StatusNoContent {
-			pause(ctx, tryAgainAfter)
+		for tr.call(context.WithoutCancel(ctx), http.MethodPut, tr.control+"/faults", []object{standing}, nil) != http.StatusNoContent {
+			time.Sleep(tryAgainAfter)
 		}
 		pause(ctx, outageEvery)
 	}
