@@ -8,8 +8,9 @@ import (
 // Change is one move of one refund, made only by the methods of Refund below, so that whatever a store is handed is
 // legal. A store writes it if and only if the refund still has the version that the move was made from.
 type Change struct {
-	after Refund
-	event Event // zero when the state stays
+	after    Refund
+	event    Event     // zero when the state stays
+	exchange *Exchange // that the event rests on
 }
 
 // Refund is the refund after the change.

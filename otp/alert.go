@@ -46,10 +46,13 @@ func (s *Service) Alert(ctx context.Context, customer string, to saudi.Mobile, m
 	return nil
 }
 
+// alertPrefix keeps an alert from being taken for something of a challenge's.
+const alertPrefix = "alert"
+
 // alertID tells one row of failures from another by when its last block ended:
 // every policy has blocks before the closing, and no failure after them moves
 // that time. It reads as nobody's.
 func (p pepper) alertID(customer string, s Standing) string {
 	m := p.mac("alert", customer, strconv.FormatInt(s.BlockedUntil.UnixMilli(), 10))
-	return fmt.Sprintf("alert:%x", m[:16])
+	return fmt.Sprintf(alertPrefix+":%x", m[:16])
 }

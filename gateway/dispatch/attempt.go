@@ -18,8 +18,9 @@ import (
 // attempt is one refund under way, in the hands of one worker.
 type attempt struct {
 	*Dispatcher
-	stop   <-chan struct{} // closed when the process is asked to stop
-	result string          // what it came to: the state that was recorded last, or why none was
+	stop   <-chan struct{}   // closed when the process is asked to stop
+	result string            // what it came to: the state that was recorded last, or why none was
+	heard  *gateway.Exchange // the last with the core, until the move that rests on it is recorded
 }
 
 // What an attempt came to when no state was recorded.
@@ -152,7 +153,11 @@ func (a *attempt) apply(ctx context.Context) func(gateway.Change, error) bool {
 		if err == nil {
 			ctx, cancel := context.WithTimeout(ctx, storeMax)
 			defer cancel()
+			c = c.Witnessed(a.heard)
 			err = a.Queue.Apply(ctx, c)
+		}
+		if c.Exchange() != nil {
+			a.heard = nil // one move rests on it
 		}
 		switch {
 		case err == nil:

@@ -16,6 +16,7 @@ func (a *attempt) submit(ctx context.Context, r gateway.Refund) {
 	}
 	answer, err := a.Core.Submit(ctx, r)
 	now := time.Now()
+	a.heard = answer.Exchange
 	if !errors.Is(err, gateway.ErrNotSent) && r.Sends == 1 {
 		a.pace.went(now)
 	}
@@ -43,6 +44,7 @@ func (a *attempt) submit(ctx context.Context, r gateway.Refund) {
 func (a *attempt) settle(ctx context.Context, r gateway.Refund) {
 	answer, err := a.Core.Status(ctx, r)
 	now := time.Now()
+	a.heard = answer.Exchange
 	switch {
 	case err == nil:
 		a.record(ctx, r, answer, now)
@@ -98,6 +100,7 @@ func (a *attempt) unknown(ctx context.Context, r gateway.Refund, counts bool, no
 func (a *attempt) ask(ctx context.Context, r gateway.Refund) {
 	answer, err := a.Core.Status(ctx, r)
 	now := time.Now()
+	a.heard = answer.Exchange
 	due := now.Add(askPending(r.Asks+1, now.Sub(r.UpdatedAt)))
 	switch {
 	case err == nil && answer.State == CorePending && a.late(r, now):
@@ -194,6 +197,7 @@ func (a *attempt) refused(ctx context.Context, r gateway.Refund, refusal *Refusa
 func (a *attempt) giveBack(ctx context.Context, r gateway.Refund) {
 	answer, err := a.Core.Return(ctx, r)
 	now := time.Now()
+	a.heard = answer.Exchange
 	switch {
 	case err == nil && answer.State == CoreReturned:
 		a.apply(ctx)(r.Return(gateway.Dispatcher(now, gateway.Evidence{"core_reference": answer.CoreReference})))

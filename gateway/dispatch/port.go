@@ -43,6 +43,9 @@ type Answer struct {
 	State         CoreState
 	CoreReference string
 	Code          string // with CoreRejected: why
+
+	// Exchange is what was said, signed. It is there whatever came of the call, also beside an error; nil: nothing left.
+	Exchange *gateway.Exchange
 }
 
 // CoreState is where a refund stands at the core.

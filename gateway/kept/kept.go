@@ -138,6 +138,22 @@ func (s Sealer) Position(l List, cursor string) (Position, error) {
 	return Position{At: time.UnixMicro(micro).UTC(), ID: string(plain[8:])}, nil
 }
 
+// Everybodys are the refunds of a state, whoever's they are; of "" for those of all.
+func Everybodys(state gateway.State) List { return List{"everybody's refunds", string(state)} }
+
+// Page is the first so many of the refunds of a list, and the cursor behind them, empty when there are no more: one more
+// than asked for was read, and tells. by is the time that the list goes by.
+func (s Sealer) Page(l List, refunds []gateway.Refund, limit int, by func(gateway.Refund) time.Time) (page []gateway.Refund, next string) {
+	if len(refunds) <= limit {
+		return refunds, ""
+	}
+	last := refunds[limit-1]
+	return refunds[:limit], s.Cursor(l, Position{At: by(last), ID: last.ID})
+}
+
+// ByConfirm is the time of a refund's confirm.
+func ByConfirm(r gateway.Refund) time.Time { return r.CreatedAt }
+
 func (l List) place() []byte { return []byte(l.Of + " cursor\x00" + l.To) }
 
 // Refund is a refund as a store gives it back: its times in whole microseconds and in UTC.

@@ -34,9 +34,6 @@ func (s *Store) Awaiting(ctx context.Context, now time.Time, branch string, p ba
 	if err != nil {
 		return nil, "", err
 	}
-	if len(refunds) <= limit {
-		return refunds, "", nil
-	}
-	last := refunds[limit-1]
-	return refunds[:limit], s.sealer.Cursor(list, kept.Position{At: last.Due, ID: last.ID}), nil
+	refunds, next := s.sealer.Page(list, refunds, limit, func(r gateway.Refund) time.Time { return r.Due })
+	return refunds, next, nil
 }

@@ -54,7 +54,11 @@ func (s *Store) apply(c *change) ([]statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	write := []statement{appended}
+	witnessed, err := s.witness(c.Change)
+	if err != nil {
+		return nil, err
+	}
+	write := append([]statement{appended}, witnessed...)
 	if event.To.Dead() {
 		write = append(write, givenBack(c.Refund()))
 	}

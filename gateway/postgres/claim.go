@@ -152,7 +152,11 @@ func (s *Store) applyAll(all []*change) ([]statement, error) {
 			if err != nil {
 				return nil, err
 			}
-			events = append(events, appended)
+			witnessed, err := s.witness(c.Change)
+			if err != nil {
+				return nil, err
+			}
+			events = append(append(events, appended), witnessed...)
 			if event.To.Dead() {
 				dead = append(dead, c.Refund())
 			}

@@ -77,7 +77,6 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 // Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
 	limit := pageOf(p.Limit)
-	// One more than asked for tells whether there is a next page.
 	query, args := firstOfCustomer, []any{customer, limit + 1}
 	if p.Cursor != "" {
 		after, err := s.sealer.Position(kept.RefundsOf(customer), p.Cursor)
@@ -101,12 +100,8 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	if err != nil {
 		return nil, "", err
 	}
-	if len(refunds) <= limit {
-		return refunds, "", nil
-	}
-	refunds = refunds[:limit]
-	last := refunds[limit-1]
-	return refunds, s.sealer.Cursor(kept.RefundsOf(customer), kept.Position{At: last.CreatedAt, ID: last.ID}), nil
+	refunds, next := s.sealer.Page(kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
+	return refunds, next, nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

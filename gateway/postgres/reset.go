@@ -11,7 +11,7 @@ import (
 
 // emptied are the tables that Reset empties, those with triggers against it first.
 const (
-	guarded = "refunds, events, unblocks, lookups"
+	guarded = "refunds, events, unblocks, lookups, exchanges, takings, sms"
 	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days, ended_sessions"
 )
 

@@ -30,6 +30,9 @@ var (
 		{"unblocks", "SELECT, INSERT", ""},
 		{"lookup_days", "SELECT, INSERT", "n"},
 		{"ended_sessions", "SELECT, INSERT", ""},
+		{"sms", "SELECT, INSERT", ""},
+		{"exchanges", "SELECT, INSERT", ""},
+		{"takings", "SELECT, INSERT", ""},
 	}
 	neededFunctions = []string{"prune_withdrawn(timestamptz)", "prune_callbacks(timestamptz)", "prune_ended_sessions(timestamptz)"}
 )
@@ -91,7 +94,7 @@ const (
 		UNION ALL SELECT privilege || ' on ' || relname FROM pg_class, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
 			WHERE oid = ANY ($1::regclass[]) AND has_table_privilege(oid, privilege)
 		UNION ALL SELECT 'UPDATE on ' || relname FROM pg_class
-			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'unblocks', 'ended_sessions']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
+			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'unblocks', 'ended_sessions', 'sms', 'exchanges', 'takings']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
 		UNION ALL SELECT 'INSERT on ' || relname FROM pg_class
 			WHERE oid = ANY (ARRAY['moves', 'schema_migrations', 'ended']::regclass[]) AND has_any_column_privilege(oid, 'INSERT')`
 )

@@ -25,6 +25,7 @@ var (
 	_ bank.Endings   = (*Store)(nil)
 	_ dispatch.Queue = (*Store)(nil)
 	_ otp.Ledger     = (*Store)(nil)
+	_ otp.Records    = (*Store)(nil)
 )
 
 // Store is one database. It is safe for concurrent use, also by several processes.

@@ -229,6 +229,7 @@ func (c *Client) ask(ctx context.Context, g *guard, q question, out outgoing) (a
 	err = c.call(ctx, g, out, q.refund.Reference, func(f facts) error {
 		var err error
 		answer, err = classify(q, f)
+		answer.Exchange = c.said(out, f)
 		return err
 	})
 	return answer, err

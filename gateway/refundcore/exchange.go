@@ -25,6 +25,7 @@ type outgoing struct {
 // facts is all that is known of one call once it is over.
 type facts struct {
 	outbound.Exchange
+	request *http.Request
 	sandbox bool  // a stand-in answered where none may
 	flaw    error // why the answer can't be believed; nil when its signature holds
 }
@@ -49,7 +50,7 @@ func (c *Client) exchange(ctx context.Context, out outgoing) facts {
 	if err != nil {
 		return facts{Exchange: outbound.Exchange{Err: errors.New("not a request")}} // its own words would quote the URL
 	}
-	f := facts{Exchange: c.http.Call(ctx, out.call, req, out.body)}
+	f := facts{request: req, Exchange: c.http.Call(ctx, out.call, req, out.body)}
 	if f.Err == nil {
 		f.sandbox = c.refuseSandbox && outbound.FromSandbox(f.Header)
 		f.flaw = c.verifier.answer(f.Exchange, nonce)

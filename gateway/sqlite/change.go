@@ -35,6 +35,9 @@ func (s *Store) apply(ctx context.Context, tx *session, c gateway.Change) error 
 		case !ours:
 			return gateway.ErrStale
 		}
+		if err := s.witness(ctx, tx, c); err != nil {
+			return err
+		}
 	}
 	switch n, err := tx.affect(ctx, updateRefund, append(moving(r), r.ID, c.From())...); {
 	case err != nil:

@@ -82,7 +82,6 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	limit := pageOf(p.Limit)
 	var refunds []gateway.Refund
-	// One more than asked for tells whether there is a next page.
 	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, created, id, limit + 1}, func(row scanner) error {
 		r, err := s.scanRefund(row)
 		refunds = append(refunds, r)
@@ -91,12 +90,8 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	if err != nil {
 		return nil, "", err
 	}
-	if len(refunds) <= limit {
-		return refunds, "", nil
-	}
-	refunds = refunds[:limit]
-	last := refunds[limit-1]
-	return refunds, s.sealer.Cursor(kept.RefundsOf(customer), kept.Position{At: last.CreatedAt, ID: last.ID}), nil
+	refunds, next := s.sealer.Page(kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
+	return refunds, next, nil
 }
 
 // only is a list of the one refund that a query finds, if it does.

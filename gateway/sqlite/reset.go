@@ -10,6 +10,7 @@ var errNotResettable = errors.New("sqlite: this store isn't a sandbox's")
 
 // The tables that Reset empties, those that refer to others first.
 var emptied = []string{
+	`DELETE FROM exchanges`, `DELETE FROM takings`, `DELETE FROM sms`,
 	`DELETE FROM events`, `DELETE FROM refunds`, `DELETE FROM day_limits`, `DELETE FROM ledger`, `DELETE FROM callbacks_seen`,
 	`DELETE FROM withdrawn`, `DELETE FROM unblocks`, `DELETE FROM lookups`, `DELETE FROM lookup_days`, `DELETE FROM ended_sessions`,
 }

@@ -6,7 +6,8 @@
 // topic: accept.go, limits.go and edge.go what a confirm records, withdraw.go what it may not record any more, ended.go the
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
 // what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, approvals.go
-// what a second person decides, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// what a second person decides, evidence.go what a dispute is settled by, counts.go the rest. walk.go finds every move
+// that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -34,7 +35,19 @@ type Store interface {
 	bank.Endings
 	dispatch.Queue
 	otp.Ledger
+	otp.Records
 
+	// SMS are the messages about any of these challenges and references, the oldest first.
+	SMS(ctx context.Context, about []string, most int) ([]otp.Sent, error)
+	// Witnesses are the exchanges that the refund's moves rest on, the oldest first.
+	Witnesses(ctx context.Context, id string) ([]gateway.Witness, error)
+	// RecordTaking puts on record that somebody took the evidence of a refund; Takings are those, the oldest first.
+	RecordTaking(ctx context.Context, k gateway.Taking) error
+	Takings(ctx context.Context, id string) ([]gateway.Taking, error)
+	// LookedUp is the look-up of this id, but for the number that was looked for; gateway.ErrNotFound.
+	LookedUp(ctx context.Context, id string) (bank.Lookup, error)
+	// List is everybody's refunds of one state, or of all with none, the newest first.
+	List(ctx context.Context, state gateway.State, p bank.Page) (refunds []gateway.Refund, next string, err error)
 	// Lookups are the most recent looks at whoever has the number, the latest first.
 	Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error)
 	// Seen records that a callback of the core was received; first is false when it had been before.
@@ -70,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"counts", countTests},
 		{"lookups", lookupTests},
 		{"approvals", approvalTests},
+		{"evidence", evidenceTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for name, test := range topic.tests {

@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
+	"github.com/istirdad/istirdad/otp"
+)
+
+const (
+	insertSMS = `INSERT INTO sms (id, message, about, at, kind, route, outcome, recipient, recipient_index, text)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	selectSMS = `SELECT id, message, about, at, kind, route, outcome, recipient, text FROM sms
+		WHERE about <> '' AND about = ANY ($1) ORDER BY at, id LIMIT $2`
+
+	insertExchange  = `INSERT INTO exchanges (refund_id, version, call, exchange) VALUES ($1, $2, $3, $4)`
+	selectExchanges = `SELECT version, exchange FROM exchanges WHERE refund_id = $1 ORDER BY version`
+
+	insertTaking = `INSERT INTO takings (id, refund_id, at, login, employee, branch, session, digest)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	selectTakings = `SELECT id, refund_id, at, login, employee, branch, session, digest FROM takings
+		WHERE refund_id = $1 ORDER BY at, id`
+
+	selectLookup = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE id = $1`
+
+	// Most refunds are credited, so the newest of all and of those are found by going back through all. Those that haven't
+	// ended and those that ended dead are few, each with an index of its own that holds no others.
+	allRefunds       = selectRefund + `WHERE id < $1 ORDER BY id DESC LIMIT $2`
+	creditedRefunds  = selectRefund + `WHERE id < $1 AND state = 'credited' ORDER BY id DESC LIMIT $2`
+	refundsOfTheFew  = selectRefund + `WHERE id IN (SELECT id FROM few ORDER BY id DESC LIMIT $2) ORDER BY id DESC`
+	refundsOfTheDead = `WITH few AS MATERIALIZED (SELECT id FROM refunds
+		WHERE state IN ('rejected', 'cancelled', 'returned') AND state = $3 AND id < $1) ` + refundsOfTheFew
+	refundsUnfinished = `WITH few AS MATERIALIZED (SELECT id FROM refunds
+		WHERE state IN (` + unfinished + `) AND state = $3 AND id < $1) ` + refundsOfTheFew
+)
+
+// RecordSMS is as otp.Records says.
+func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
+	sealed := s.sealer.SealSMS(m)
+	return s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
+		return tx.commit(ctx, exec(insertSMS, m.ID, m.Message, m.About, m.At, string(m.Kind), m.Route, string(m.Outcome),
+			sealed.Recipient, sealed.RecipientIndex, sealed.Text))
+	})
+}
+
+// SMS are the messages about any of these challenges and references, the oldest first, and no more than so many.
+func (s *Store) SMS(ctx context.Context, about []string, most int) (sent []otp.Sent, err error) {
+	err = s.main.each(ctx, selectSMS, []any{about, most}, func(row scanner) error {
+		var (
+			m      otp.Sent
+			sealed kept.SMS
+		)
+		err := row.Scan(&m.ID, &m.Message, &m.About, &m.At, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
+		if err == nil {
+			m.At = m.At.UTC()
+			err = s.sealer.OpenSMS(&m, sealed)
+		}
+		sent = append(sent, m)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return sent, nil
+}
+
+// witness is what keeps the exchange that a change rests on: nothing when there is none. Its event comes first.
+func (s *Store) witness(c gateway.Change) ([]statement, error) {
+	x := c.Exchange()
+	if x == nil {
+		return nil, nil
+	}
+	r := c.Refund()
+	sealed, err := s.sealer.SealExchange(r.ID, r.Version, *x)
+	if err != nil {
+		return nil, err
+	}
+	return []statement{exec(insertExchange, r.ID, r.Version, x.Call, sealed)}, nil
+}
+
+// Witnesses are the exchanges that the refund's moves rest on, the oldest first.
+func (s *Store) Witnesses(ctx context.Context, id string) (all []gateway.Witness, err error) {
+	err = s.main.each(ctx, selectExchanges, []any{id}, func(row scanner) error {
+		var (
+			w      gateway.Witness
+			sealed []byte
+		)
+		err := row.Scan(&w.Version, &sealed)
+		if err == nil {
+			w.Exchange, err = s.sealer.OpenExchange(id, w.Version, sealed)
+		}
+		all = append(all, w)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return all, nil
+}
+
+// RecordTaking puts on record that somebody took the evidence of a refund.
+func (s *Store) RecordTaking(ctx context.Context, k gateway.Taking) error {
+	return s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
+		return tx.commit(ctx, exec(insertTaking, k.ID, k.RefundID, k.At, k.By.ID, k.By.Employee, k.By.Branch, k.By.Session, k.Digest[:]))
+	})
+}
+
+// Takings are those of a refund, the oldest first.
+func (s *Store) Takings(ctx context.Context, id string) (all []gateway.Taking, err error) {
+	err = s.main.each(ctx, selectTakings, []any{id}, func(row scanner) error {
+		var digest []byte
+		k := gateway.Taking{By: gateway.Actor{Role: gateway.RoleOperator}}
+		err := row.Scan(&k.ID, &k.RefundID, &k.At, &k.By.ID, &k.By.Employee, &k.By.Branch, &k.By.Session, &digest)
+		k.At = k.At.UTC()
+		copy(k.Digest[:], digest)
+		all = append(all, k)
+		return err
+	})
+	return all, err
+}
+
+// LookedUp is the look-up of this id, but for the number that was looked for, which nobody can read; gateway.ErrNotFound.
+func (s *Store) LookedUp(ctx context.Context, id string) (l bank.Lookup, err error) {
+	var check, note []byte
+	found, err := s.main.one(ctx, selectLookup, []any{id},
+		&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
+	switch {
+	case err != nil:
+		return bank.Lookup{}, err
+	case !found:
+		return bank.Lookup{}, gateway.ErrNotFound
+	}
+	l.At = l.At.UTC()
+	return l, s.sealer.OpenLookup(&l, check, note)
+}
+
+// behindAll comes after every id.
+const behindAll = "\U0010FFFF"
+
+// List is everybody's refunds for operators, by the ids of their previews and so the newest first; of one state, or with
+// none of all.
+func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Refund, string, error) {
+	before, list := behindAll, kept.Everybodys(state)
+	if p.Cursor != "" {
+		after, err := s.sealer.Position(list, p.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		before = after.ID
+	}
+	limit := pageOf(p.Limit)
+	query, args := allRefunds, []any{before, limit + 1}
+	switch {
+	case state == "":
+	case state == gateway.Credited:
+		query = creditedRefunds
+	case state.Dead():
+		query, args = refundsOfTheDead, append(args, string(state))
+	default:
+		query, args = refundsUnfinished, append(args, string(state))
+	}
+	var refunds []gateway.Refund
+	err := s.main.each(ctx, query, args, func(row scanner) error {
+		r, err := s.scanRefund(row)
+		refunds = append(refunds, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	refunds, next := s.sealer.Page(list, refunds, limit, kept.ByConfirm)
+	return refunds, next, nil
+}

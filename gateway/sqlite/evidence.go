@@ -1,0 +1,179 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
+	"github.com/istirdad/istirdad/otp"
+)
+
+const (
+	insertSMS = `INSERT INTO sms (id, message, about, at, kind, route, outcome, recipient, recipient_index, text)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectSMS = `SELECT id, message, about, at, kind, route, outcome, recipient, text FROM sms
+		WHERE about <> '' AND about IN (SELECT value FROM json_each(?)) ORDER BY at, id LIMIT ?`
+
+	insertExchange  = `INSERT INTO exchanges (refund_id, version, call, exchange) VALUES (?, ?, ?, ?)`
+	selectExchanges = `SELECT version, exchange FROM exchanges WHERE refund_id = ? ORDER BY version`
+
+	insertTaking  = `INSERT INTO takings (id, refund_id, at, login, employee, branch, session, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	selectTakings = `SELECT id, refund_id, at, login, employee, branch, session, digest FROM takings
+		WHERE refund_id = ? ORDER BY at, id`
+
+	selectLookup = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE id = ?`
+
+	allRefunds     = selectRefund + `WHERE id < ? ORDER BY id DESC LIMIT ?`
+	refundsInState = selectRefund + `WHERE id < ? AND state = ? ORDER BY id DESC LIMIT ?`
+)
+
+// RecordSMS is as otp.Records says.
+func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
+	sealed := s.sealer.SealSMS(m)
+	return s.writer.write(ctx, func(ctx context.Context, tx *session) error {
+		return tx.exec(ctx, insertSMS, m.ID, m.Message, m.About, m.At.UnixMicro(), string(m.Kind), m.Route, string(m.Outcome),
+			sealed.Recipient, sealed.RecipientIndex, sealed.Text)
+	})
+}
+
+// SMS are the messages about any of these challenges and references, the oldest first, and no more than so many.
+func (s *Store) SMS(ctx context.Context, about []string, most int) (sent []otp.Sent, err error) {
+	list, err := json.Marshal(about)
+	if err != nil {
+		return nil, err
+	}
+	err = s.queries.each(ctx, selectSMS, []any{string(list), most}, func(row scanner) error {
+		var (
+			m      otp.Sent
+			sealed kept.SMS
+			at     int64
+		)
+		err := row.Scan(&m.ID, &m.Message, &m.About, &at, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
+		if err == nil {
+			m.At = time.UnixMicro(at).UTC()
+			err = s.sealer.OpenSMS(&m, sealed)
+		}
+		sent = append(sent, m)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return sent, nil
+}
+
+// witness keeps the exchange that a change rests on, if there is one. Its event is there already.
+func (s *Store) witness(ctx context.Context, tx *session, c gateway.Change) error {
+	x := c.Exchange()
+	if x == nil {
+		return nil
+	}
+	r := c.Refund()
+	sealed, err := s.sealer.SealExchange(r.ID, r.Version, *x)
+	if err != nil {
+		return err
+	}
+	return tx.exec(ctx, insertExchange, r.ID, r.Version, x.Call, sealed)
+}
+
+// Witnesses are the exchanges that the refund's moves rest on, the oldest first.
+func (s *Store) Witnesses(ctx context.Context, id string) (all []gateway.Witness, err error) {
+	err = s.queries.each(ctx, selectExchanges, []any{id}, func(row scanner) error {
+		var (
+			w      gateway.Witness
+			sealed []byte
+		)
+		err := row.Scan(&w.Version, &sealed)
+		if err == nil {
+			w.Exchange, err = s.sealer.OpenExchange(id, w.Version, sealed)
+		}
+		all = append(all, w)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return all, nil
+}
+
+// RecordTaking puts on record that somebody took the evidence of a refund.
+func (s *Store) RecordTaking(ctx context.Context, k gateway.Taking) error {
+	return s.writer.write(ctx, func(ctx context.Context, tx *session) error {
+		return tx.exec(ctx, insertTaking, k.ID, k.RefundID, k.At.UnixMicro(), k.By.ID, k.By.Employee, k.By.Branch, k.By.Session, k.Digest[:])
+	})
+}
+
+// Takings are those of a refund, the oldest first.
+func (s *Store) Takings(ctx context.Context, id string) (all []gateway.Taking, err error) {
+	err = s.queries.each(ctx, selectTakings, []any{id}, func(row scanner) error {
+		var (
+			at     int64
+			digest []byte
+		)
+		k := gateway.Taking{By: gateway.Actor{Role: gateway.RoleOperator}}
+		err := row.Scan(&k.ID, &k.RefundID, &at, &k.By.ID, &k.By.Employee, &k.By.Branch, &k.By.Session, &digest)
+		k.At = time.UnixMicro(at).UTC()
+		copy(k.Digest[:], digest)
+		all = append(all, k)
+		return err
+	})
+	return all, err
+}
+
+// LookedUp is the look-up of this id, but for the number that was looked for, which nobody can read; gateway.ErrNotFound.
+func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
+	var (
+		l           bank.Lookup
+		at          int64
+		check, note []byte
+	)
+	err := s.queries.one(ctx, selectLookup, []any{id},
+		into(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return bank.Lookup{}, gateway.ErrNotFound
+	case err != nil:
+		return bank.Lookup{}, err
+	}
+	l.At = time.UnixMicro(at).UTC()
+	return l, s.sealer.OpenLookup(&l, check, note)
+}
+
+// behindAll comes after every id.
+const behindAll = "\U0010FFFF"
+
+// List is everybody's refunds for operators, by the ids of their previews and so the newest first; of one state, or with
+// none of all.
+func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Refund, string, error) {
+	before, list := behindAll, kept.Everybodys(state)
+	if p.Cursor != "" {
+		after, err := s.sealer.Position(list, p.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		before = after.ID
+	}
+	limit := pageOf(p.Limit)
+	query, args := allRefunds, []any{before, limit + 1}
+	if state != "" {
+		query, args = refundsInState, []any{before, string(state), limit + 1}
+	}
+	var refunds []gateway.Refund
+	err := s.queries.each(ctx, query, args, func(row scanner) error {
+		r, err := s.scanRefund(row)
+		refunds = append(refunds, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	refunds, next := s.sealer.Page(list, refunds, limit, kept.ByConfirm)
+	return refunds, next, nil
+}

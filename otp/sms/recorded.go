@@ -1,0 +1,71 @@
+package sms
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// recordWithin is how long a record may take; the route has that much less.
+const recordWithin = 500 * time.Millisecond
+
+// Recorded is a route of whose messages there is a record: what was said, to
+// whom, when, and what became of it, with the code blanked before anybody but
+// the route has seen the words. A message whose record fails was sent all the
+// same, and the log says so.
+//
+// The record is made when the outcome is known. A process that dies in between
+// leaves none; the customer whose code that was never heard of its challenge,
+// and a completion notice is sent again.
+type Recorded struct {
+	Route   otp.Sender
+	Name    string // of the route
+	Records otp.Records
+	Log     *slog.Logger
+}
+
+var _ otp.Sender = Recorded{}
+
+// Send implements otp.Sender.
+func (r Recorded) Send(ctx context.Context, id string, to saudi.Mobile, m otp.Message) error {
+	sending, cancel := sooner(ctx, recordWithin)
+	defer cancel()
+	at := time.Now()
+	err := r.Route.Send(sending, id, to, m)
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer cancel()
+	failed := r.Records.RecordSMS(recording, otp.Sent{
+		ID: uuid.Must(uuid.NewV7()).String(), Message: id, About: otp.About(id), At: at, Kind: m.Kind, To: to,
+		Text: Render(m.Blanked()), Route: r.Name, Outcome: outcomeOf(err),
+	})
+	if failed != nil {
+		r.Log.ErrorContext(ctx, "an SMS isn't on record", "kind", string(m.Kind), "route", r.Name, "err", failed)
+	}
+	return err
+}
+
+func outcomeOf(err error) otp.SendOutcome {
+	switch {
+	case err == nil:
+		return otp.SendTaken
+	case errors.Is(err, otp.ErrNotSent):
+		return otp.SendNotSent
+	default:
+		return otp.SendUnknown
+	}
+}
+
+// sooner is ctx with a deadline that comes that much earlier.
+func sooner(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	deadline, has := ctx.Deadline()
+	if !has {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-by))
+}
