@@ -30,10 +30,17 @@ type Counter interface {
 	Late(ctx context.Context, d gateway.Deadlines) (gateway.Late, error)
 }
 
+// Store is all that the listener reads of the store, and the one thing that it writes.
+type Store interface {
+	Counter
+	Book
+	Records
+}
+
 // Config is what the listener looks at.
 type Config struct {
 	Identity Identity
-	Store    Counter
+	Store    Store
 	Calendar func() saudi.Calendar                  // the bank's, by which a refund is late
 	Breakers func() map[string]string               // state by kind of call
 	Degraded map[string]func() bool                 // what isn't well though the gateway is ready, by reason
@@ -65,6 +72,9 @@ func New(c Config) http.Handler {
 		c.Metrics.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /ops/api/summary", c.operators(c.summary))
+	mux.HandleFunc("GET /ops/api/refunds", c.operators(c.refunds))
+	mux.HandleFunc("GET /ops/api/refunds/{id}", c.operators(c.refund))
+	mux.HandleFunc("GET /ops/api/refunds/{id}/evidence", c.operators(c.evidence))
 	return mux
 }
 
@@ -170,7 +180,7 @@ func (c Config) failing(ctx context.Context) []string {
 }
 
 // operators lets only tokens with the scope operator pass. What probes and scrapers ask needs none.
-func (c Config) operators(next http.HandlerFunc) http.HandlerFunc {
+func (c Config) operators(next func(http.ResponseWriter, *http.Request, bank.Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		caller, err := bank.Caller{}, bank.ErrUnauthenticated
@@ -186,7 +196,7 @@ func (c Config) operators(next http.HandlerFunc) http.HandlerFunc {
 		case !caller.Has(bank.ScopeOperator):
 			refuse(w, http.StatusForbidden, "forbidden")
 		default:
-			next(w, r)
+			next(w, r, caller)
 		}
 	}
 }
@@ -200,7 +210,7 @@ type route struct {
 	Healthy bool   `json:"healthy"`
 }
 
-func (c Config) summary(w http.ResponseWriter, r *http.Request) {
+func (c Config) summary(w http.ResponseWriter, r *http.Request, _ bank.Caller) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkMax)
 	defer cancel()
 	now := time.Now()

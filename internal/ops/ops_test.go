@@ -224,10 +224,11 @@ func TestMetrics(t *testing.T) {
 
 // counter is a store with these refunds.
 type counter struct {
-	counts map[gateway.State]int
-	oldest time.Time
-	late   func(gateway.Deadlines) gateway.Late // nil: none is
-	err    error
+	ops.Store // nothing else is asked of it
+	counts    map[gateway.State]int
+	oldest    time.Time
+	late      func(gateway.Deadlines) gateway.Late // nil: none is
+	err       error
 }
 
 func (c counter) Late(_ context.Context, d gateway.Deadlines) (gateway.Late, error) {

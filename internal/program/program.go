@@ -13,7 +13,6 @@ import (
 	"github.com/istirdad/istirdad/bank/corebanking"
 	"github.com/istirdad/istirdad/bank/identity"
 	"github.com/istirdad/istirdad/bank/redissession"
-	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/api"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/gateway/refundcore"
@@ -24,6 +23,7 @@ import (
 	"github.com/istirdad/istirdad/internal/telemetry"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/redisstore"
+	"github.com/istirdad/istirdad/otp/sms"
 	"github.com/istirdad/istirdad/otp/sms/httpsms"
 )
 
@@ -36,12 +36,10 @@ type Store interface {
 	bank.Endings
 	dispatch.Queue
 	otp.Ledger
+	otp.Records
+	ops.Store
 	// Seen notes a callback's event, durably, and reports whether it is the first of its id.
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
-	// Counts is how many refunds are in each state, and when the oldest that isn't final was recorded.
-	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
-	// Late is how many refunds are late by these deadlines.
-	Late(ctx context.Context, d gateway.Deadlines) (gateway.Late, error)
 	// Check says whether the store could take a refund now; gateway.ErrClockSkew when its clock isn't ours.
 	Check(ctx context.Context) error
 }
@@ -135,14 +133,15 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 		return nil, fmt.Errorf("sms: %w", err)
 	}
 	g.closers = append(g.closers, route.Close)
+	recorded := sms.Recorded{Route: route, Name: "http", Records: store, Log: c.Log}
 	g.codes, err = otp.New(otp.Config{
-		Pepper: c.Pepper, Codes: redisstore.New(redis), Ledger: store, Sender: route, Policy: c.Policy,
+		Pepper: c.Pepper, Codes: redisstore.New(redis), Ledger: store, Sender: recorded, Policy: c.Policy,
 	})
 	if err != nil {
 		return nil, err
 	}
 	g.dispatcher = dispatch.New(dispatch.Config{
-		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: route, Log: c.Log,
+		Queue: store, Core: core, Ledger: own, Recipients: own, SMS: recorded, Log: c.Log,
 		Metrics: c.Telemetry.Dispatch(), Tracer: c.Telemetry.Tracer(), Clock: store.Check, Wording: c.wording,
 		Calendar: c.calendar,
 	})
