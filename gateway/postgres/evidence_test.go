@@ -18,20 +18,25 @@ const (
 	canary      = "canary"
 )
 
-// evidence has a message, an exchange and a taking on record, whose words, number and body must not be seen.
-func evidence(t *testing.T, s *Store) {
+func mobile(t *testing.T) saudi.Mobile {
 	t.Helper()
 	to, err := saudi.ParseMobile(mobileClear)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return to
+}
+
+// evidence has a message, an exchange and a taking on record, whose words, number and body must not be seen.
+func evidence(t *testing.T, s *Store) {
+	t.Helper()
 	r := mustAccept(t, s, fixture(1))
 	send, err := r.Send(gateway.Dispatcher(start, nil), time.Minute)
 	said := gateway.Exchange{Call: "submit", Asked: gateway.Signed{Body: []byte(canary), Signature: canary}}
 	mustApply(t, s, send.Witnessed(&said), err)
 	for _, err := range []error{
 		s.RecordSMS(t.Context(), otp.Sent{
-			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: start, Kind: otp.CodeForRefund, To: to, Text: canary, Route: "http", Outcome: otp.SendTaken,
+			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: start, Kind: otp.CodeForRefund, To: mobile(t), Text: canary, Route: "http", Outcome: otp.SendTaken,
 		}),
 		s.RecordTaking(t.Context(), gateway.Taking{ID: "t-1", RefundID: r.ID, At: start, By: gateway.Actor{ID: "o01"}}),
 	} {

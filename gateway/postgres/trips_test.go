@@ -97,6 +97,22 @@ func TestRoundTrips(t *testing.T) {
 			r := mustAccept(t, s, fresh())
 			return func() { c, err := send(r); mustApply(t, s, c, err) }
 		}},
+		{"Apply, a move with what it rests on", 1, func() func() {
+			r := mustAccept(t, s, fresh())
+			said := gateway.Exchange{Call: "submit"}
+			return func() { c, err := send(r); mustApply(t, s, c.Witnessed(&said), err) }
+		}},
+		{"RecordSMS", 1, func() func() {
+			return func() {
+				n++
+				if err := s.RecordSMS(t.Context(), otp.Sent{
+					ID: fixture(n).ID, Message: "m", At: start, Kind: otp.CodeForRefund, Text: "t", Route: "http", Outcome: otp.SendTaken,
+					To: mobile(t),
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
 		{"Apply, a dead end", 1, func() func() {
 			r := mustAccept(t, s, fresh())
 			return func() { c, err := r.Cancel(gateway.Dispatcher(start, nil), "withdrawn"); mustApply(t, s, c, err) }

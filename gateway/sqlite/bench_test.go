@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql/driver"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 )
 
 // BenchmarkAccept is how long a confirm's transaction takes, alone and in a crowd, beside the least that one durable
@@ -102,4 +104,45 @@ func BenchmarkMove(b *testing.B) {
 		}
 		r = c.Refund()
 	}
+}
+
+// BenchmarkWitnessed is a move with the signed exchange that it rests on, of the size that the protocol's have, beside one
+// without.
+func BenchmarkWitnessed(b *testing.B) {
+	there := func(b *testing.B, said *gateway.Exchange) {
+		b.Helper()
+		s, _ := newStore(b)
+		r := mustAccept(b, s, acceptance(1))
+		by := gateway.Dispatcher(start, nil)
+		for b.Loop() {
+			// To and fro: each is a move with an event.
+			move := func() (gateway.Change, error) { return r.Send(by, time.Minute) }
+			if r.State == gateway.Sending {
+				move = func() (gateway.Change, error) { return r.NotSent(by, false, start) }
+			}
+			c, err := move()
+			if err == nil {
+				err = s.Apply(b.Context(), c.Witnessed(said))
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			r = c.Refund()
+		}
+	}
+	var floor float64
+	b.Run("floor: the move alone", func(b *testing.B) {
+		there(b, nil)
+		floor = float64(b.Elapsed()) / float64(b.N)
+	})
+	b.Run("with its exchange", func(b *testing.B) {
+		signed := gateway.Signed{
+			Digest: strings.Repeat("d", 60), Input: strings.Repeat("i", 200), Signature: strings.Repeat("s", 100), KeyID: "core-1",
+			Key: make([]byte, 32), Body: make([]byte, 250),
+		}
+		there(b, &gateway.Exchange{Call: "status", Asked: signed, Answered: &signed})
+		if floor > 0 {
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/floor, "times-floor")
+		}
+	})
 }
