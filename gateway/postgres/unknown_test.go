@@ -228,8 +228,10 @@ func TestUnreplicated(t *testing.T) {
 	if _, err := lonely.SQL("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'; SELECT pg_reload_conf()"); err != nil {
 		t.Fatal(err)
 	}
-	for settled := false; !settled; { // the server's processes read it when they get to it
-		if _, err := s.main.one(t.Context(), `SELECT current_setting('synchronous_standby_names') = 'standby'`, nil, &settled); err != nil {
+	// It holds once the server's checkpointer has read it, which no session can see: until then commits wait for nobody.
+	for i, open := 100, false; !open; i++ {
+		_, _, err := s.Accept(t.Context(), fixture(i))
+		if _, open = errors.AsType[*unknownError](err); !open && err != nil {
 			t.Fatal(err)
 		}
 	}
