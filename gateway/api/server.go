@@ -22,13 +22,6 @@ import (
 	"github.com/istirdad/istirdad/internal/telemetry"
 )
 
-// Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, one of a session
-// that was ended among them (bank.Doorkeeper), and any other error when nobody could be asked: the caller is refused
-// either way.
-type Identity interface {
-	Verify(ctx context.Context, bearer string) (bank.Caller, error)
-}
-
 // Callbacks takes what the core tells us. It returns ErrCallback when the signature doesn't hold, and nil only when
 // the callback is stored.
 type Callbacks interface {
@@ -41,7 +34,7 @@ var ErrCallback = fmt.Errorf("callback refused: %w", bank.ErrUnauthenticated)
 // Config is what the channel API works with.
 type Config struct {
 	Path           *bank.Path
-	Identity       Identity
+	Identity       bank.Identity // who calls; of a session that was ended nobody (bank.Doorkeeper)
 	Callbacks      Callbacks
 	Reference      bool     // serve the contract at /openapi.yaml and, for people, at /reference
 	TrustedProxies []string // CIDRs whose X-Forwarded-For is believed; none by default

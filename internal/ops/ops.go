@@ -17,13 +17,6 @@ import (
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
-// Identity says who calls. It returns bank.ErrUnauthenticated for a token that isn't to be believed, one of a session that
-// was ended among them (bank.Doorkeeper), and any other error when nobody could be asked: the caller is refused either
-// way.
-type Identity interface {
-	Verify(ctx context.Context, bearer string) (bank.Caller, error)
-}
-
 // Counter says how many refunds are in each state, and how many are late.
 type Counter interface {
 	Counts(ctx context.Context) (counts map[gateway.State]int, oldestUnfinished time.Time, err error)
@@ -39,7 +32,7 @@ type Store interface {
 
 // Config is what the listener looks at.
 type Config struct {
-	Identity Identity
+	Identity bank.Identity // who calls; of a session that was ended nobody (bank.Doorkeeper)
 	Store    Store
 	Calendar func() saudi.Calendar                  // the bank's, by which a refund is late
 	Breakers func() map[string]string               // state by kind of call
