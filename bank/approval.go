@@ -48,10 +48,7 @@ func (p *Path) AwaitingApproval(ctx context.Context, approver Caller, page Page)
 	if err := approver.accountable(); err != nil {
 		return nil, "", err
 	}
-	branch := approver.Branch
-	if branch == p.Terms().BackOffice {
-		branch = ""
-	}
+	branch := p.Terms().oversees(approver)
 	refunds, next, err := p.Approvals.Awaiting(ctx, time.Now(), branch, page)
 	if err != nil {
 		return nil, "", unavailable(err, ErrCursor)
@@ -69,12 +66,33 @@ func (p *Path) AwaitingApproval(ctx context.Context, approver Caller, page Page)
 	awaiting := make([]Awaiting, 0, len(refunds))
 	for _, r := range refunds {
 		a := Awaiting{Refund: r, Digest: digestOf(r)}
+		if r.Origin.Employee == approver.Employee { // by another login they are still the teller
+			a.Flags, a.Held = "", besides(r.Held)
+		}
 		if check, checked := checks[r.Origin.Session]; checked {
 			a.Check = &check
 		}
 		awaiting = append(awaiting, a)
 	}
 	return awaiting, next, nil
+}
+
+// oversees is the branch whose doings the caller may see; empty: all branches.
+func (t Terms) oversees(c Caller) string {
+	if c.Branch == t.BackOffice {
+		return ""
+	}
+	return c.Branch
+}
+
+// LookupTallies lists how employees have looked at customers, the latest day first: at the approver's own branch, or at all
+// of them for the back office. Nothing of it is about a customer.
+func (p *Path) LookupTallies(ctx context.Context, approver Caller, page Page) ([]LookupTally, string, error) {
+	if err := approver.accountable(); err != nil {
+		return nil, "", err
+	}
+	tallies, next, err := p.Lookups.Tallies(ctx, p.Terms().oversees(approver), page)
+	return tallies, next, unavailable(err, ErrCursor)
 }
 
 // digestOf is of all that was previewed and accepted, as the row has it. Nothing else can be approved by it, and a row

@@ -92,10 +92,27 @@ const LookupsMax = 50
 // Lookups is the durable record of look-ups.
 type Lookups interface {
 	// RecordLookup counts a look-up and puts it on record in one transaction, or returns ErrTooOften when its
-	// employee had at least most of them on its Riyadh day; then nothing is written. After any other error it may be on
-	// record.
+	// employee had at least most of them on its Riyadh day; then nothing is written but that it was refused. After any other
+	// error it may be on record.
 	RecordLookup(ctx context.Context, l Lookup, most int) error
+	// Tallies returns how employees looked at customers, the latest day first: those at one branch, or with none at all. The
+	// cursor of the next page is empty after the last; one that wasn't given out for that branch is ErrCursor.
+	Tallies(ctx context.Context, branch string, p Page) (tallies []LookupTally, next string, err error)
 }
+
+// LookupTally is how often an employee looked at customers on a Riyadh day, at one branch. It names none of them.
+type LookupTally struct {
+	Day       saudi.Date
+	Branch    string
+	Employee  string
+	Found     int
+	Unknown   int // nobody had the number
+	Forbidden int // it was the employee's own, or a relative's
+	Refused   int // there had been LookupsMax of them
+}
+
+// Looks is how many of the day's LookupsMax these are.
+func (t LookupTally) Looks() int { return t.Found + t.Unknown + t.Forbidden }
 
 // ErrBarred: staff serve neither themselves nor their relatives, and approve for neither.
 var ErrBarred = errors.New("not by this employee")

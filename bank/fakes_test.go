@@ -13,6 +13,8 @@ import (
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+	"github.com/istirdad/istirdad/otp/otptest"
 )
 
 // trouble is what the fakes answer with instead of doing what they are asked, by the method's name.
@@ -88,6 +90,41 @@ func (l *lookups) RecordLookup(ctx context.Context, looked bank.Lookup, most int
 	}
 	l.all = append(l.all, looked)
 	return nil
+}
+
+func (l *lookups) Tallies(ctx context.Context, branch string, p bank.Page) (tallies []bank.LookupTally, next string, err error) {
+	if err := l.at(ctx, "Tallies"); err != nil {
+		return nil, "", err
+	}
+	if p.Cursor != "" {
+		return nil, "", bank.ErrCursor
+	}
+	for _, looked := range l.all {
+		if branch == "" || branch == looked.Branch {
+			tallies = append(tallies, bank.LookupTally{Day: saudi.DateOf(looked.At), Branch: looked.Branch, Employee: looked.Employee, Found: 1})
+		}
+	}
+	return tallies, "", nil
+}
+
+// sightings answers what a test wants seen.
+type sightings struct {
+	*trouble
+	bank.Seen
+	ledger *otptest.Ledger
+	sought []bank.Sought
+}
+
+func (s *sightings) Seek(ctx context.Context, sought bank.Sought) (bank.Seen, error) {
+	s.sought = append(s.sought, sought)
+	return s.Seen, s.at(ctx, "Seek")
+}
+
+func (s *sightings) Read(ctx context.Context, customer string) (otp.Record, error) {
+	if err := s.at(ctx, "Read"); err != nil {
+		return otp.Record{}, err
+	}
+	return s.ledger.Read(ctx, customer)
 }
 
 // approvals are of all refunds in the book.

@@ -19,6 +19,7 @@ type Config struct {
 	Counter   AssistedSessions
 	Lookups   Lookups
 	Approvals Approvals
+	Sightings Sightings
 	Endings   Endings
 	Meter     Meter
 	Book      Book

@@ -22,6 +22,8 @@ type Preview struct {
 	NeedsCode bool
 	Approval  bool // a second person at the bank will have to agree
 	Warnings  []Warning
+
+	MobileChangedAt time.Time // the customer's, as the bank had it then; zero: not on record
 }
 
 // Lifetimes of what may be forgotten (api.md).

@@ -96,6 +96,8 @@ func (p *Path) draw(ctx context.Context, terms Terms, c Caller, a Asked) (Previe
 		NeedsCode: terms.needsCode(c, listed.Payment.Amount),
 		Approval:  rules.Held(day) != "",
 		Warnings:  listed.Warnings,
+
+		MobileChangedAt: customer.MobileChangedAt,
 	}, nil
 }
 
@@ -199,11 +201,17 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	// commit leaves nobody knowing how it ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
 	defer cancel()
+	flags, err := p.flags(ctx, preview, now)
+	if err != nil {
+		return gateway.Refund{}, false, err
+	}
+	rules.Holds = append(rules.Holds, terms.holding(flags)...)
 	r, first, err := p.Book.Accept(ctx, gateway.Acceptance{
 		ID: preview.ID, Bank: terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
 		Challenge: challengeID, At: now,
 		Promised: terms.kept(preview, now),
 		Trace:    c.Trace,
+		Flags:    flags,
 		Rules:    rules,
 	})
 	if err != nil {

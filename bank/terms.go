@@ -3,8 +3,10 @@ package bank
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -19,11 +21,12 @@ type Terms struct {
 	Calendar    saudi.Calendar // working week, holidays and cut-off
 	PromiseDays int            // working days; the customer is told the date
 
-	ConfirmCodeAbove money.Amount // a confirm above it needs a code; zero: every confirm
-	OnlineLimit      money.Amount // of a customer and Riyadh day
-	CounterLimit     money.Amount // of a customer and Riyadh day, when a teller asks for them
-	ApproveAbove     money.Amount // at the counter: a confirm that brings the day above it awaits approval
-	BackOffice       string       // the branch whose approvers decide for all branches, and for what comes from none
+	ConfirmCodeAbove money.Amount   // a confirm above it needs a code; zero: every confirm
+	OnlineLimit      money.Amount   // of a customer and Riyadh day
+	CounterLimit     money.Amount   // of a customer and Riyadh day, when a teller asks for them
+	ApproveAbove     money.Amount   // at the counter: a confirm that brings the day above it awaits approval
+	BackOffice       string         // the branch whose approvers decide for all branches, and for what comes from none
+	Hold             []gateway.Mark // flags for which a confirm awaits approval, online too
 
 	Code       otp.Form      // of the codes to come; those under way keep theirs
 	MobileRest time.Duration // how long a changed mobile gets no codes
@@ -75,6 +78,8 @@ func (t Terms) Validate() error {
 		return errors.New("the amount above which a second person approves must be above zero")
 	case t.BackOffice == "":
 		return errors.New("somebody approves what comes from no branch")
+	case slices.ContainsFunc(t.Hold, func(m gateway.Mark) bool { return !slices.Contains(Flags(), m) }):
+		return errors.New("what has a refund wait must be a flag")
 	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
 		return errors.New("neither an amount nor a time is below zero")
 	}

@@ -67,8 +67,17 @@ var holds = map[gateway.Mark]Text{
 	gateway.IdentityChecked: {AR: "تحقق الموظف من هوية العميل دون رمز", EN: "The customer was identified without a code"},
 }
 
-// HoldText is what an approver reads of why a refund awaits approval.
-func HoldText(m gateway.Mark) Text { return holds[m] }
+// flags are the words for what was seen of a confirm.
+var flags = map[gateway.Mark]Text{
+	FlagAccountOfMany:    {AR: "استُردت إلى هذا الحساب خلال شهر رسوم أرقام هوية كثيرة", EN: "Within a month fees of many ID numbers were refunded to this account"},
+	FlagMobileChanged:    {AR: "تغيّر رقم جوال العميل خلال الأسبوع الماضي", EN: "The customer's mobile number changed within the last week"},
+	FlagOtherBeneficiary: {AR: "دُفع الرسم عن شخص آخر", EN: "The fee was paid for another person"},
+	FlagCodesResent:      {AR: "أُرسلت إلى العميل رموز كثيرة قبيل التأكيد", EN: "The customer was sent many codes shortly before the confirm"},
+	FlagTellerLooks:      {AR: "استعلم الموظف عن عملاء كثيرين في ذلك اليوم", EN: "The teller looked at many customers on that day"},
+}
+
+// MarkText is what an approver or operator reads of a mark.
+func MarkText(m gateway.Mark) Text { return cmp.Or(holds[m], flags[m]) }
 
 // statuses are what a customer is shown of a refund in a word or two.
 var statuses = map[gateway.Status]Text{

@@ -33,6 +33,7 @@ type world struct {
 	sessions  *sessions
 	counter   counter
 	lookups   lookups
+	sightings sightings
 	endings   endings
 	meter     meter
 	ledger    otptest.Ledger
@@ -69,7 +70,8 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 		"E201": {Employee: "E201", Branch: "back-office"},
 	}}
 	w.counter, w.lookups = counter{&w.trouble, map[string]*visit{}}, lookups{trouble: &w.trouble}
-	w.inquiries.trouble, w.book.trouble = &w.trouble, &w.trouble
+	w.inquiries.trouble, w.book.trouble, w.sightings.trouble = &w.trouble, &w.trouble, &w.trouble
+	w.sightings.ledger = &w.ledger
 	w.sessions = newSessions(&w.trouble)
 	w.endings = endings{&w.trouble, map[string]time.Time{}}
 	w.meter = meter{&w.trouble, map[string]int{"p01": 30, "p02": 30}}
@@ -91,7 +93,7 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	}
 	w.Path, err = bank.NewPath(bank.Config{
 		Directory: &w.directory, Inquiries: &w.inquiries, Sessions: w.sessions, Endings: &w.endings, Meter: &w.meter, Book: &w.book, Codes: codes,
-		Counter: &w.counter, Lookups: &w.lookups, Approvals: approvals{&w.book, &w.lookups}, Cursors: cursors, Terms: func() bank.Terms { w.looks++; return w.terms },
+		Counter: &w.counter, Lookups: &w.lookups, Approvals: approvals{&w.book, &w.lookups}, Sightings: &w.sightings, Cursors: cursors, Terms: func() bank.Terms { w.looks++; return w.terms },
 		Recorded: func() { w.recorded++ }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

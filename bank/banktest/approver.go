@@ -44,6 +44,7 @@ type Approval struct {
 	Branch    *string   `json:"branch"`
 	Note      *string   `json:"note"`
 	Reasons   []Marked  `json:"reasons"`
+	Flags     []Marked  `json:"flags"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Digest    string    `json:"digest"`
@@ -94,6 +95,26 @@ func (a *Approver) Approve(refundID, note, digest string) *Response {
 func (a *Approver) Reject(refundID, note string) *Response {
 	a.own.w.t.Helper()
 	return a.own.Insist(http.MethodPost, "/v1/approvals/"+refundID+"/reject", map[string]string{"note": note})
+}
+
+// Looks is how often an employee looked at customers on a day, at one branch.
+type Looks struct {
+	Employee  string `json:"employee"`
+	Branch    string `json:"branch"`
+	Day       string `json:"day"`
+	Looks     int    `json:"looks"`
+	Unknown   int    `json:"unknown"`
+	Forbidden int    `json:"forbidden"`
+	Refused   int    `json:"refused"`
+	Limit     int    `json:"limit"`
+}
+
+// Lookups are how employees have looked at customers, the latest day first: a hundred of them at most.
+func (a *Approver) Lookups() []Looks {
+	a.own.w.t.Helper()
+	var page list[Looks]
+	a.own.Insist(http.MethodGet, "/v1/lookups?limit=100", nil).Want(http.StatusOK).JSON(&page)
+	return page.Items
 }
 
 // Unblock lets a customer in again whom wrong codes keep out.

@@ -84,6 +84,7 @@ type kept struct {
 	Promised             saudi.Date
 	NeedsCode, Approval  bool
 	Warnings             []bank.Warning
+	MobileChangedAt      time.Time
 }
 
 type party struct {
@@ -100,7 +101,7 @@ func keep(k bank.Key, p bank.Preview) kept {
 		Beneficiary: party{p.Payment.Beneficiary.Kind(), p.Payment.Beneficiary.Number()},
 		To:          p.To.Compact(),
 		CreatedAt:   p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(), Promised: p.Promised,
-		NeedsCode: p.NeedsCode, Approval: p.Approval, Warnings: p.Warnings,
+		NeedsCode: p.NeedsCode, Approval: p.Approval, Warnings: p.Warnings, MobileChangedAt: p.MobileChangedAt.UTC(),
 	}
 }
 
@@ -118,6 +119,6 @@ func (k kept) preview() (bank.Preview, bool) {
 			RequestID: k.Request, Service: k.Service, Name: k.Name, Amount: k.Amount, Payer: payer, Beneficiary: beneficiary,
 		},
 		To: to, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Promised: k.Promised,
-		NeedsCode: k.NeedsCode, Approval: k.Approval, Warnings: k.Warnings,
+		NeedsCode: k.NeedsCode, Approval: k.Approval, Warnings: k.Warnings, MobileChangedAt: k.MobileChangedAt,
 	}, true
 }

@@ -266,6 +266,7 @@ func preview(id string) bank.Preview {
 		},
 		To: to, CreatedAt: now, ExpiresAt: now.Add(bank.PreviewLife), Promised: saudi.DateOf(now).AddDays(5),
 		NeedsCode: true, Approval: true, Warnings: []bank.Warning{bank.IdentityExpired},
+		MobileChangedAt: time.Date(2026, 3, 1, 6, 10, 0, 0, time.UTC),
 	}
 }
 

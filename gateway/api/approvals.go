@@ -44,6 +44,7 @@ type Approval struct {
 	Note        *string      `json:"note" doc:"Of the identity check; null when the customer entered a code. Numbers in it are masked."`
 	Method      *string      `json:"method" doc:"Of the identity check; null with the note." example:"passport"`
 	Reasons     []Mark       `json:"reasons" nullable:"false" doc:"Why it awaits approval."`
+	Flags       []Mark       `json:"flags" nullable:"false" doc:"What was seen of it at the confirm: no proof of anything. Neither the customer nor the teller is told."`
 	CreatedAt   Instant      `json:"created_at" doc:"Of the confirm."`
 	ExpiresAt   Instant      `json:"expires_at" doc:"The end of that day in Riyadh: from then on it is cancelled."`
 	Digest      string       `json:"digest" pattern:"^[0-9a-f]{64}$" doc:"SHA-256, in hex, over all of what was previewed and accepted. Whoever approves says it back."`
@@ -55,7 +56,7 @@ func approvalOf(a bank.Awaiting) Approval {
 		RefundID: a.ID, Reference: a.Reference, Amount: moneyOf(a.Payment.Amount), Service: a.Payment.Service,
 		Name: Text(a.Payment.Name), Customer: Requester{CustomerID: o.Customer, ID: partyOf(a.Payment.Payer)},
 		Beneficiary: partyOf(a.Payment.Beneficiary), ToAccount: a.To.Masked(), Channel: string(o.Channel),
-		Reasons: marksOf(a.Held, bank.HoldText), CreatedAt: Instant(a.CreatedAt), ExpiresAt: Instant(a.Expires()), Digest: a.Digest,
+		Reasons: marksOf(a.Held), Flags: marksOf(a.Flags), CreatedAt: Instant(a.CreatedAt), ExpiresAt: Instant(a.Expires()), Digest: a.Digest,
 	}
 	if o.Channel == gateway.Counter {
 		approval.Maker.Value, approval.Branch = &Maker{Login: o.Teller, Employee: o.Employee}, &o.Branch
@@ -66,8 +67,8 @@ func approvalOf(a bank.Awaiting) Approval {
 	return approval
 }
 
-func marksOf(marks gateway.Marks, say func(gateway.Mark) bank.Text) []Mark {
-	return listOf(marks.List(), "", func(m gateway.Mark) Mark { return Mark{Code: string(m), Text: Text(say(m))} }).Items
+func marksOf(marks gateway.Marks) []Mark {
+	return listOf(marks.List(), "", func(m gateway.Mark) Mark { return Mark{Code: string(m), Text: Text(bank.MarkText(m))} }).Items
 }
 
 const (
@@ -84,7 +85,7 @@ var (
 		Customer:    Requester{"p12", Party{"national_id", "1******041"}},
 		Beneficiary: Party{"national_id", "1******041"}, ToAccount: "SA60 80** **** **** **** 0012", Channel: "counter",
 		Maker: Maybe[Maker]{&Maker{"t01", "E100"}}, Branch: new("101"), Note: new(sampleNote), Method: new("passport"),
-		Reasons:   []Mark{{string(gateway.IdentityChecked), Text(bank.HoldText(gateway.IdentityChecked))}},
+		Reasons: marksOf(gateway.NewMarks(gateway.IdentityChecked)), Flags: []Mark{},
 		CreatedAt: sampleAt(3 * time.Minute), ExpiresAt: sampleAt(14*time.Hour + 50*time.Minute), Digest: sampleDigest,
 	}
 	sampleApproved = Receipt{
@@ -138,7 +139,8 @@ func (s *server) approvals() {
 		says("What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees "+
 			"that of all branches, and what customers asked for by themselves.\n\n"+
 			"`reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the "+
-			"customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. "+
+			"customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; "+
+			"or the bank has refunds with one of its `flags` wait, online too. "+
 			"What nobody has decided on by the end of the day is cancelled.").
 		shows(
 			example{

@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/istirdad/istirdad/bank/banktest"
 	"github.com/istirdad/istirdad/gateway/api/apitest"
@@ -183,4 +186,78 @@ func TestUnblock(t *testing.T) {
 	}
 	branch.Unblock("1900000017", "again").Want(429, "rate_limited")
 	w.Approver("a03").Unblock("1900000017", "again").Want(204)
+}
+
+// TestFlags: p13 paid for others. Approvers are told, the teller isn't, by whichever login, and neither is the customer.
+func TestFlags(t *testing.T) {
+	w := apitest.Start(t)
+	branch, same, v := w.Approver("a01"), w.Approver("a02"), w.Teller("t01").Serve("p13")
+	v.Confirm(v.Preview("rq-p13-1").RefundID).Want(202)
+	refund := v.Preview("rq-p13-2").RefundID
+	confirmed := v.Confirm(refund).Want(202)
+	if a := branch.Awaiting(refund); len(a.Flags) != 1 || a.Flags[0].Code != "other_beneficiary" || a.Flags[0].Text.AR == "" || len(a.Reasons) != 1 {
+		t.Errorf("the approver is shown %+v", a)
+	}
+	if a := same.Awaiting(refund); len(a.Flags) != 0 || a.Reasons[0].Code != "above_limit" {
+		t.Errorf("the teller is shown %+v", a)
+	}
+	for _, got := range []*banktest.Response{
+		confirmed, v.Do("GET", "/v1/refunds/"+refund, nil), v.Do("GET", "/v1/refunds", nil), v.Do("GET", "/v1/refunds/"+refund+"/receipt", nil),
+	} {
+		hidden(t, answer{body: got.Body}, "other_beneficiary", "flags", "paid for another person")
+	}
+}
+
+// TestHeldOnline: a bank that has such refunds wait gets them approved by its back office, for no branch has them.
+func TestHeldOnline(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "profile.yaml")
+	if err := os.WriteFile(profile, []byte("sms: {sender: Istirdad}\napprovals: {hold: [other_beneficiary]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := apitest.Start(t, banktest.Profile(profile))
+	branch, office, p06, p01 := w.Approver("a01"), w.Approver("a03"), w.Customer("p06"), w.Customer("p01")
+	for _, c := range []*banktest.Customer{p06, p01} {
+		c.Prove()
+	}
+	own := p01.Preview("rq-p01-1").RefundID
+	p01.Confirm(own).Want(202)
+	p01.Await(own, "credited")
+	preview := p06.Preview("rq-p05-1")
+	if p06.Confirm(preview.RefundID).Want(202); preview.ApprovalRequired || p06.Refund(preview.RefundID).State != "awaiting_approval" {
+		t.Errorf("it was announced as %+v", preview)
+	}
+	a := office.Awaiting(preview.RefundID)
+	if a.Channel != "online" || a.Maker != nil || a.Branch != nil || a.Note != nil || len(a.Reasons) != 1 || a.Reasons[0].Code != "other_beneficiary" {
+		t.Errorf("the back office is shown %+v", a)
+	}
+	branch.Approve(a.RefundID, "fine", a.Digest).Want(404, "not_found")
+	office.Approve(a.RefundID, "fine", a.Digest).Want(200)
+	p06.Await(a.RefundID, "credited")
+	w.Exact()
+}
+
+// TestLooksShown: who looked how often, and at what they may not; those at a branch to its supervisors, and all of them to
+// the back office. Whom they looked at isn't told.
+func TestLooksShown(t *testing.T) {
+	w := apitest.Start(t)
+	t01, t03 := w.Teller("t01"), w.Teller("t03")
+	t01.Look("1900000017", nil).Want(201)
+	t01.Look("1900000033", nil).Want(403, "forbidden")
+	for range 48 {
+		t01.Look("1900000090", nil).Want(404, "not_found")
+	}
+	for range 2 {
+		t01.Look("1900000017", nil).Want(429, "rate_limited")
+	}
+	t03.Look("1900000074", nil).Want(404, "not_found") // of the staff, and no customer
+	day := saudi.DateOf(time.Now()).String()
+	here := banktest.Looks{Employee: "E100", Branch: "101", Day: day, Looks: 50, Unknown: 48, Forbidden: 1, Refused: 2, Limit: 50}
+	there := banktest.Looks{Employee: "E102", Branch: "202", Day: day, Looks: 1, Unknown: 1, Limit: 50}
+	if got := w.Approver("a01").Lookups(); !slices.Equal(got, []banktest.Looks{here}) {
+		t.Errorf("the branch sees %+v", got)
+	}
+	if got := w.Approver("a03").Lookups(); !slices.Equal(got, []banktest.Looks{there, here}) {
+		t.Errorf("the back office sees %+v", got)
+	}
+	t01.Do("GET", "/v1/lookups", nil).Want(403, "forbidden")
 }

@@ -116,6 +116,7 @@ func TestExamples(t *testing.T) {
 	s.tell("end-assisted-session ended")
 	session := s.tell("create-assisted-session by-identity-check").field("assisted_session_id")
 	s.tell("create-assisted-session relative")
+	s.tell("list-lookups branch")
 
 	// Another person at the bank. Of p12's passport the branch has doubts at first.
 	s.tell("list-approvals none")

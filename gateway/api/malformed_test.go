@@ -53,6 +53,7 @@ var forms = map[string]malformable{
 	"POST /v1/assisted-sessions/:assisted_session_id/verify": {path: "/v1/assisted-sessions/x/verify", staff: "t01", body: map[string]any{"code": "000000"}},
 	"DELETE /v1/assisted-sessions/:assisted_session_id":      {none: "takes an id, and a malformed one is not found"},
 	"GET /v1/approvals": {path: "/v1/approvals", staff: "a01", query: wrongPages},
+	"GET /v1/lookups":   {path: "/v1/lookups", staff: "a01", query: wrongPages},
 	"POST /v1/approvals/:refund_id/approve": {
 		path: "/v1/approvals/x/approve", staff: "a01", body: map[string]any{"note": "x", "digest": "x"},
 	},

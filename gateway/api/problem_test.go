@@ -172,8 +172,8 @@ func TestEveryWordIsInBothLanguages(t *testing.T) {
 	for _, s := range gateway.States() {
 		bothLanguages(t, string(s), bank.StateText(s))
 	}
-	for _, m := range []gateway.Mark{gateway.AboveLimit, gateway.IdentityChecked} {
-		bothLanguages(t, string(m), bank.HoldText(m))
+	for _, m := range append(bank.Flags(), gateway.AboveLimit, gateway.IdentityChecked) {
+		bothLanguages(t, string(m), bank.MarkText(m))
 	}
 	for _, r := range bank.Reasons() {
 		bothLanguages(t, string(r), r.Text())

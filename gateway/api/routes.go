@@ -53,6 +53,7 @@ func (s *server) routes() {
 	s.receipt()
 	s.counter()
 	s.approvals()
+	s.lookups()
 	s.session()
 }
 

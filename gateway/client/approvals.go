@@ -24,6 +24,7 @@ type Approval struct {
 	Note        string    `json:"note"`       // of the identity check; empty when the customer entered a code
 	Method      string    `json:"method"`     // of the identity check
 	Reasons     []Mark    `json:"reasons"`    // why it awaits approval
+	Flags       []Mark    `json:"flags"`      // what was seen of it at the confirm: no proof of anything
 	CreatedAt   time.Time `json:"created_at"`
 	ExpiresAt   time.Time `json:"expires_at"` // the end of that day in Riyadh
 	Digest      string    `json:"digest"`     // for Approve
@@ -45,6 +46,30 @@ type Requester struct {
 type Mark struct {
 	Code string `json:"code"`
 	Text Text   `json:"text"`
+}
+
+// Looks is how often an employee looked at customers on a day, at one branch.
+type Looks struct {
+	Employee  string `json:"employee"`
+	Branch    string `json:"branch"`
+	Day       Date   `json:"day"`       // in Riyadh
+	Looks     int    `json:"looks"`     // all of them but those that were refused
+	Unknown   int    `json:"unknown"`   // of these
+	Forbidden int    `json:"forbidden"` // of these: their own number, or a relative's
+	Refused   int    `json:"refused"`   // beside these: there had been too many
+	Limit     int    `json:"limit"`     // of a day, over all branches
+}
+
+// Lookups are how employees have looked at customers, under an approver's token: the latest day first.
+func (c *Client) Lookups(ctx context.Context) iter.Seq2[Looks, error] {
+	return all(func(cursor string) (*Page[Looks], error) { return c.LookupPage(ctx, pageMax, cursor) })
+}
+
+// LookupPage is one page of Lookups: at most limit (1 to 100) after a cursor, which is empty for the first.
+func (c *Client) LookupPage(ctx context.Context, limit int, cursor string) (*Page[Looks], error) {
+	size := int64(limit)
+	req, err := wire.NewListLookupsRequest(c.base, &wire.ListLookupsParams{Limit: &size, Cursor: given(cursor)})
+	return get[Page[Looks]](ctx, c, again, req, err)
 }
 
 // Approvals are all that await a decision of an approver's, under their token: first what lapses first.

@@ -91,7 +91,7 @@ func TestEveryField(t *testing.T) {
 		{Balance{}, wire.Balance{}}, {Bucket{}, wire.Bucket{}},
 		{AssistedSession{}, wire.AssistedSession{}}, {Attended{}, wire.Attended{}}, {Outlook{}, wire.Outlook{}},
 		{Page[Approval]{}, wire.ListApproval{}}, {Approval{}, wire.Approval{}}, {Maker{}, wire.Maker{}},
-		{Requester{}, wire.Requester{}}, {Mark{}, wire.Mark{}},
+		{Requester{}, wire.Requester{}}, {Page[Looks]{}, wire.ListLooks{}}, {Looks{}, wire.Looks{}}, {Mark{}, wire.Mark{}},
 		{Fault{}, wire.Fault{}}, {Links{}, wire.Links{}}, {wireMoney{}, wire.Money{}},
 	} {
 		compare(t, reflect.TypeOf(pair.ours), reflect.TypeOf(pair.theirs))

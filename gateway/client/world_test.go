@@ -446,4 +446,14 @@ func TestApprovals(t *testing.T) {
 	if err := branch.Unblock(ctx, v.IDNumber(), "came by"); err != nil {
 		t.Error(err)
 	}
+	looks := map[string]int{}
+	for l, err := range branch.Lookups(ctx) {
+		if err != nil || l.Limit != 50 {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		looks[l.Employee] = l.Looks
+	}
+	if looks["E100"] != 1 || looks["E200"] != 1 || len(looks) != 2 {
+		t.Errorf("looked was %v", looks)
+	}
 }

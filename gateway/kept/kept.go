@@ -24,6 +24,7 @@ const (
 	payerNumber       = "refunds.payer_number"
 	beneficiaryNumber = "refunds.beneficiary_number"
 	toIBAN            = "refunds.to_iban"
+	usedFor           = "account_uses.party"
 )
 
 // Sealer seals and opens what a store keeps. It is safe for concurrent use.
@@ -64,6 +65,23 @@ func (s Sealer) Open(r *gateway.Refund, p People) error {
 	r.Payment.Beneficiary, failed[1] = s.party(r.ID, beneficiaryNumber, p.BeneficiaryKind, p.Beneficiary)
 	r.To, failed[2] = s.account(r.ID, p.To)
 	return errors.Join(failed[:]...)
+}
+
+// Use is what is kept of a refund's account having been used for somebody; false when it was for nobody.
+func (s Sealer) Use(r gateway.Refund) (account, party []byte, ok bool) {
+	if r.Payment.Beneficiary.IsZero() {
+		return nil, nil, false
+	}
+	return s.sealer.BlindIndex(toIBAN, r.To.Compact()), s.sealer.BlindIndex(usedFor, r.Payment.Beneficiary.Number()), true
+}
+
+// Uses are what an account and a party may be kept as, under today's key and those before it. Of nobody there is none.
+func (s Sealer) Uses(to saudi.IBAN, party saudi.Party) (accounts, parties [][]byte) {
+	parties = [][]byte{}
+	if !party.IsZero() {
+		parties = s.sealer.BlindIndexes(usedFor, party.Number())
+	}
+	return s.sealer.BlindIndexes(toIBAN, to.Compact()), parties
 }
 
 func (s Sealer) seal(id, column, value string) []byte {
@@ -116,6 +134,9 @@ func RefundsOf(customer string) List { return List{"refunds", customer} }
 
 // ApprovalsOf is what waits for a branch's approvers; of "" for those of all.
 func ApprovalsOf(branch string) List { return List{"approvals", branch} }
+
+// LookupsOf is how the employees of a branch looked at customers; of "" those of all.
+func LookupsOf(branch string) List { return List{"lookups", branch} }
 
 // Cursor seals a position for the one list to which it belongs, so that a cursor that wasn't given out, or was given to
 // somebody else, doesn't open.

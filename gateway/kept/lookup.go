@@ -3,6 +3,7 @@ package kept
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -22,6 +23,30 @@ func (s Sealer) LookupIndex(number saudi.Party) []byte {
 // LookupIndexes are what the number may be kept as, under today's key and those before it.
 func (s Sealer) LookupIndexes(number saudi.Party) [][]byte {
 	return s.sealer.BlindIndexes(lookupNumber, number.Number())
+}
+
+// Tallied is where in a list of tallies one stands.
+func Tallied(t bank.LookupTally) Position {
+	return Position{At: t.Day.At(0, 0), ID: t.Branch + "\x00" + t.Employee}
+}
+
+// Tally is the day, branch and employee of a position that Tallied made.
+func (p Position) Tally() (day saudi.Date, branch, employee string) {
+	branch, employee, _ = strings.Cut(p.ID, "\x00")
+	return saudi.DateOf(p.At), branch, employee
+}
+
+// Counts are what a look-up adds to its tally: found, unknown, forbidden.
+func Counts(o bank.LookupOutcome) (found, unknown, forbidden int) {
+	switch o {
+	case bank.LookupFound:
+		found = 1
+	case bank.LookupUnknown:
+		unknown = 1
+	case bank.LookupForbidden:
+		forbidden = 1
+	}
+	return found, unknown, forbidden
 }
 
 // SealCheck seals a teller's words about a customer, for that look-up alone; no check is sealed as nothing.

@@ -126,7 +126,7 @@ func (s *Store) accept(a *acceptance, dead int, spent money.Amount) ([]statement
 	if err != nil {
 		return nil, err
 	}
-	write := []statement{s.insert(a.refund, a.stamp), appended}
+	write := append([]statement{s.insert(a.refund, a.stamp), appended}, s.used(a.refund)...)
 	if a.Challenge != "" {
 		write = append(write, exec(clearRecord, a.Origin.Customer, a.At, int64(a.stamp)))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -13,6 +14,10 @@ const (
 		ON CONFLICT (employee, day) DO UPDATE SET n = lookup_days.n + 1 WHERE lookup_days.n < $3`
 	insertLookup = `INSERT INTO lookups (id, at, login, employee, branch, session, client, number_index, outcome, customer,
 		identity_check) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	addTally = `INSERT INTO lookup_tallies AS t (branch, day, employee, found, unknown, forbidden, refused)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (branch, day, employee) DO UPDATE SET found = t.found + excluded.found,
+		unknown = t.unknown + excluded.unknown, forbidden = t.forbidden + excluded.forbidden, refused = t.refused + excluded.refused`
 	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES ($1, $2)`
 	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
 		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
@@ -25,22 +30,28 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 	if err != nil {
 		return err
 	}
-	return s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
+	refused := false
+	err = s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
 		var counted int64
-		err := tx.send(ctx, statement{query: countLookup, args: []any{l.Employee, day(saudi.DateOf(l.At)), most}, wrote: &counted})
-		switch {
-		case err != nil:
+		on := day(saudi.DateOf(l.At))
+		if err := tx.send(ctx, statement{query: countLookup, args: []any{l.Employee, on, most}, wrote: &counted}); err != nil {
 			return err
-		case counted == 0:
-			return bank.ErrTooOften
 		}
-		write := []statement{exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
+		if refused = counted == 0; refused {
+			return tx.commit(ctx, exec(addTally, l.Branch, on, l.Employee, 0, 0, 0, 1))
+		}
+		found, unknown, forbidden := kept.Counts(l.Outcome)
+		write := []statement{exec(addTally, l.Branch, on, l.Employee, found, unknown, forbidden, 0), exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
 			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check)}
 		if l.Unblock != "" {
 			write = append(write, exec(insertUnblock, l.ID, s.sealer.SealUnblock(l)))
 		}
 		return tx.commit(ctx, write...)
 	})
+	if err == nil && refused {
+		return bank.ErrTooOften
+	}
+	return err
 }
 
 // Lookups are the most recent looks at whoever has the number, the latest first, for auditors.

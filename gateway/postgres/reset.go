@@ -11,8 +11,8 @@ import (
 
 // emptied are the tables that Reset empties, those with triggers against it first.
 const (
-	guarded = "refunds, events, unblocks, lookups, exchanges, takings, sms"
-	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days, ended_sessions"
+	guarded = "refunds, events, unblocks, lookups, lookup_tallies, exchanges, takings, sms"
+	emptied = guarded + ", day_limits, ledger, callbacks_seen, withdrawn, ended, lookup_days, account_uses, ended_sessions"
 )
 
 // resetLockTime is how long Reset waits for a table.

@@ -29,6 +29,8 @@ var (
 		{"lookups", "SELECT, INSERT", ""},
 		{"unblocks", "SELECT, INSERT", ""},
 		{"lookup_days", "SELECT, INSERT", "n"},
+		{"lookup_tallies", "SELECT, INSERT", "found, unknown, forbidden, refused"},
+		{"account_uses", "SELECT, INSERT", "last_at"},
 		{"ended_sessions", "SELECT, INSERT", ""},
 		{"sms", "SELECT, INSERT", ""},
 		{"exchanges", "SELECT, INSERT", ""},

@@ -81,6 +81,9 @@ func (s *Store) accept(ctx context.Context, tx *session, a gateway.Acceptance) (
 	if err := tx.exec(ctx, addSpent, a.Origin.Customer, a.Day().String(), int64(a.Payment.Amount)); err != nil {
 		return gateway.Refund{}, false, err
 	}
+	if err := s.use(ctx, tx, r); err != nil {
+		return gateway.Refund{}, false, err
+	}
 	if a.Challenge != "" {
 		_, err = updateLedger(ctx, tx, a.At, a.Origin.Customer, func(r otp.Record) (otp.Record, error) { return r.Cleared(), nil })
 	}

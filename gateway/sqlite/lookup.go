@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -14,6 +15,9 @@ const (
 		ON CONFLICT (employee, day) DO UPDATE SET n = n + 1 WHERE n < ?`
 	insertLookup = `INSERT INTO lookups (id, at, login, employee, branch, session, client, number_index, outcome, customer,
 		identity_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	addTally = `INSERT INTO lookup_tallies (branch, day, employee, found, unknown, forbidden, refused) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (branch, day, employee) DO UPDATE SET found = found + excluded.found, unknown = unknown + excluded.unknown,
+		forbidden = forbidden + excluded.forbidden, refused = refused + excluded.refused`
 	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES (?, ?)`
 	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
 		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ? ORDER BY at DESC, id DESC LIMIT ?`
@@ -27,13 +31,19 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 	if err != nil {
 		return err
 	}
-	return s.writer.write(ctx, func(ctx context.Context, tx *session) error {
-		counted, err := tx.affect(ctx, countLookup, l.Employee, saudi.DateOf(l.At).String(), most)
-		switch {
-		case err != nil:
+	refused := false
+	err = s.writer.write(ctx, func(ctx context.Context, tx *session) error {
+		day := saudi.DateOf(l.At).String()
+		counted, err := tx.affect(ctx, countLookup, l.Employee, day, most)
+		if err != nil {
 			return err
-		case counted == 0:
-			return bank.ErrTooOften
+		}
+		if refused = counted == 0; refused {
+			return tx.exec(ctx, addTally, l.Branch, day, l.Employee, 0, 0, 0, 1)
+		}
+		found, unknown, forbidden := kept.Counts(l.Outcome)
+		if err := tx.exec(ctx, addTally, l.Branch, day, l.Employee, found, unknown, forbidden, 0); err != nil {
+			return err
 		}
 		err = tx.exec(ctx, insertLookup, l.ID, l.At.UnixMicro(), l.Login, l.Employee, l.Branch, l.Session, l.Client,
 			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check)
@@ -42,6 +52,10 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 		}
 		return tx.exec(ctx, insertUnblock, l.ID, s.sealer.SealUnblock(l))
 	})
+	if err == nil && refused {
+		return bank.ErrTooOften
+	}
+	return err
 }
 
 // Lookups are the most recent looks at whoever has the number, the latest first, for auditors.

@@ -12,7 +12,8 @@ var errNotResettable = errors.New("sqlite: this store isn't a sandbox's")
 var emptied = []string{
 	`DELETE FROM exchanges`, `DELETE FROM takings`, `DELETE FROM sms`,
 	`DELETE FROM events`, `DELETE FROM refunds`, `DELETE FROM day_limits`, `DELETE FROM ledger`, `DELETE FROM callbacks_seen`,
-	`DELETE FROM withdrawn`, `DELETE FROM unblocks`, `DELETE FROM lookups`, `DELETE FROM lookup_days`, `DELETE FROM ended_sessions`,
+	`DELETE FROM withdrawn`, `DELETE FROM unblocks`, `DELETE FROM lookups`, `DELETE FROM lookup_days`, `DELETE FROM lookup_tallies`, `DELETE FROM account_uses`,
+	`DELETE FROM ended_sessions`,
 }
 
 // Reset deletes everything, in one transaction, and only in a store that was opened for it. The triggers that forbid

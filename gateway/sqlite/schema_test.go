@@ -325,6 +325,9 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},
 		selectAwaiting:    {"INDEX refunds_queue (state=? AND due>?)", 5},
 		selectChecks:      {"PRIMARY KEY (id=?)", 1},
+		talliesOf:         {"PRIMARY KEY (branch=? AND (day,employee)<(?,?))", 4},
+		tallies:           {"INDEX lookup_tallies_all ((day,branch,employee)<(?,?,?))", 4},
+		selectSeen:        {"PRIMARY KEY (account_index=?)", 5},
 		selectEnded:       {"PRIMARY KEY", 1},
 		pruneEnded:        {"INDEX ended_sessions_until", 1},
 	} {

@@ -27,6 +27,7 @@ var (
 	_ bank.Book      = (*Store)(nil)
 	_ bank.Lookups   = (*Store)(nil)
 	_ bank.Approvals = (*Store)(nil)
+	_ bank.Sightings = (*Store)(nil)
 	_ bank.Endings   = (*Store)(nil)
 	_ dispatch.Queue = (*Store)(nil)
 	_ otp.Ledger     = (*Store)(nil)

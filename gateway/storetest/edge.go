@@ -128,7 +128,7 @@ func newEdge(t *testing.T, s Store) *edgePath {
 		ApproveAbove: onlineLimit, BackOffice: "back-office", Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
 	}
 	path, err := bank.NewPath(bank.Config{
-		Sessions: e.previews, Counter: desks{e: e}, Book: s, Terms: func() bank.Terms { return terms }, Recorded: func() {},
+		Sessions: e.previews, Counter: desks{e: e}, Book: s, Sightings: s, Terms: func() bank.Terms { return terms }, Recorded: func() {},
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

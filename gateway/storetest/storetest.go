@@ -6,8 +6,8 @@
 // topic: accept.go, limits.go and edge.go what a confirm records, withdraw.go what it may not record any more, ended.go the
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
 // what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, approvals.go
-// what a second person decides, evidence.go what a dispute is settled by, counts.go the rest. walk.go finds every move
-// that package gateway can make, so none is forgotten when one is added.
+// what a second person decides, sightings.go what is seen over many of them, evidence.go what a dispute is settled by,
+// counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -31,6 +31,7 @@ type Store interface {
 	bank.Book
 	bank.Lookups
 	bank.Approvals
+	bank.Sightings
 	bank.Steps
 	bank.Endings
 	dispatch.Queue
@@ -83,6 +84,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"counts", countTests},
 		{"lookups", lookupTests},
 		{"approvals", approvalTests},
+		{"sightings", sightingTests},
 		{"evidence", evidenceTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
@@ -127,6 +128,10 @@ type Approvals struct {
 	// BackOffice is the branch, as tokens of staff name it, whose approvers decide for every branch, and for what comes from
 	// none. All others decide for their own. Default back-office.
 	BackOffice string `yaml:"back_office"`
+	// Hold are the flags for which a refund awaits approval, whatever its amount and wherever it was asked for: any of
+	// account_of_many, mobile_changed, other_beneficiary, codes_resent and teller_looks. Every flag is shown to approvers,
+	// with or without. Optional: none holds anything up.
+	Hold []string `yaml:"hold,flow"`
 }
 
 // Codes are the one-time codes.
@@ -196,6 +201,9 @@ func (p Profile) Terms(bankCode string) bank.Terms {
 		},
 		Menu:     bank.Menu{Name: p.Menu.Name.name()},
 		Services: map[string]bank.Text{}, Sectors: map[string]bank.Text{}, Suspended: map[string]bank.Text{},
+	}
+	for _, flag := range p.Approvals.Hold {
+		t.Hold = append(t.Hold, gateway.Mark(flag))
 	}
 	for _, day := range p.Promise.Week {
 		t.Calendar.Week[time.Weekday(day)] = true

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
 	"github.com/istirdad/istirdad/otp"
@@ -156,6 +157,15 @@ func (l *profileLoader) checkApprovals() {
 	const key = "approvals.back_office"
 	if office := l.profile.Approvals.BackOffice; l.need(key, office) && len(office) > branchMax {
 		l.bad(key, "must have no more than %d letters", branchMax)
+	}
+	hold := l.profile.Approvals.Hold
+	for i, flag := range hold {
+		switch {
+		case !slices.Contains(bank.Flags(), gateway.Mark(flag)):
+			l.bad("approvals.hold", "there is no such flag")
+		case slices.Contains(hold[:i], flag):
+			l.bad("approvals.hold", "a flag is given twice")
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/config"
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -57,7 +58,7 @@ services:
   090-007: {suspended: {ar: أوقفناها, en: We have suspended it}}
 promise: {days: 2, week: [saturday, sunday, monday], holidays: [2026-03-21, "2026-03-22"], cut_off: "16:30"}
 limits: {confirm_code_above: "0.00", online_limit: "5000.00", counter_limit: "8000.50", approve_above: "8000.50"}
-approvals: {back_office: HQ}
+approvals: {back_office: HQ, hold: [teller_looks, mobile_changed]}
 codes: {digits: 4, life: 90s, mobile_rest: 0s}
 sms: {sender: Example.-_1, bank_name: {ar: بنك المثال, en: Example Bank}, channel_name: {ar: التطبيق, en: App}, webotp_host: bank.example}
 notices: [{text: {ar: تنبيه, en: Note}, from: 2026-03-18T20:00:00+03:00, until: 2026-03-20T02:00:00Z}]
@@ -73,8 +74,8 @@ closures: [{from: 2026-03-19T23:00:00+03:00, until: 2026-03-20T02:00:00+03:00}]
 			CutOff:   16*time.Hour + 30*time.Minute,
 		},
 		PromiseDays: 2, ConfirmCodeAbove: 0, OnlineLimit: 5_000_00, CounterLimit: 8_000_50, ApproveAbove: 8_000_50,
-		BackOffice: "HQ",
-		Code:       otp.Form{Digits: 4, Life: 90 * time.Second}, MobileRest: 0,
+		BackOffice: "HQ", Hold: []gateway.Mark{bank.FlagTellerLooks, bank.FlagMobileChanged},
+		Code: otp.Form{Digits: 4, Life: 90 * time.Second}, MobileRest: 0,
 		Brand: otp.Brand{
 			Sender: "Example.-_1", Bank: moi.Name{AR: "بنك المثال", EN: "Example Bank"}, Channel: moi.Name{AR: "التطبيق", EN: "App"},
 			WebOTPHost: "bank.example",
@@ -222,6 +223,9 @@ func TestProfileWrong(t *testing.T) {
 		"limits: {approve_above: \"20000.01\"}":                           "profile.yaml:2: limits.approve_above: must be from 0.01 to counter_limit",
 		"limits: {confirm_code_above: \"0.00\"}":                          "",
 		"limits: {confirm_code_above: \"1000000.01\"}":                    "profile.yaml:2: limits.confirm_code_above: must be from 0.00 to 1000000.00",
+		"approvals: {hold: [Canary]}":                                     "profile.yaml:2: approvals.hold: there is no such flag",
+		"approvals: {hold: [mobile_changed, mobile_changed]}":             "profile.yaml:2: approvals.hold: a flag is given twice",
+		"approvals: {hold: mobile_changed}":                               "profile.yaml:2: approvals.hold: must be a list, such as [a, b]",
 		"approvals: {back_office: \"\"}":                                  "profile.yaml:2: approvals.back_office: it is required",
 		"approvals: {back_office: " + strings.Repeat("x", 65) + "}":       "profile.yaml:2: approvals.back_office: must have no more than 64 letters",
 

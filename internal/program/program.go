@@ -32,6 +32,7 @@ type Store interface {
 	bank.Book
 	bank.Lookups
 	bank.Approvals
+	bank.Sightings
 	bank.Steps
 	bank.Endings
 	dispatch.Queue
@@ -150,7 +151,7 @@ func New(c Config, store Store, redis redisstore.Client, sealer *seal.Sealer) (_
 	sessions := redissession.New(redis, sealer)
 	path, err := bank.NewPath(bank.Config{
 		Directory: own, Inquiries: core, Sessions: sessions, Endings: store, Meter: sessions, Book: store, Watcher: g.watcher, Codes: g.codes,
-		Counter: redissession.NewAssisted(redis, sealer), Lookups: store, Approvals: store,
+		Counter: redissession.NewAssisted(redis, sealer), Lookups: store, Approvals: store, Sightings: store,
 		Cursors: sealer, Terms: c.Profile.Terms, Recorded: g.dispatcher.Wake, Log: c.Log,
 	})
 	if err != nil {

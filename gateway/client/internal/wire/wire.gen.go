@@ -570,6 +570,9 @@ type Approval struct {
 	// Examples: 2026-03-05T06:10:00.000000Z
 	ExpiresAt time.Time `json:"expires_at"`
 
+	// Flags What was seen of it at the confirm: no proof of anything. Neither the customer nor the teller is told.
+	Flags []Mark `json:"flags"`
+
 	// Maker Null when the customer asked by themselves.
 	Maker *Maker `json:"maker"`
 
@@ -791,6 +794,15 @@ type ListApproval struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// ListLooks defines model for ListLooks.
+type ListLooks struct {
+	// Items The page.
+	Items []Looks `json:"items"`
+
+	// NextCursor Of the next page; null after the last.
+	NextCursor *string `json:"next_cursor"`
+}
+
 // ListRefundItem defines model for ListRefundItem.
 type ListRefundItem struct {
 	// Items The page.
@@ -807,6 +819,41 @@ type ListRequest struct {
 
 	// NextCursor Of the next page; null after the last.
 	NextCursor *string `json:"next_cursor"`
+}
+
+// Looks defines model for Looks.
+type Looks struct {
+	// Branch Where.
+	//
+	// Examples: 101
+	Branch string `json:"branch"`
+
+	// Day In Riyadh.
+	//
+	// Examples: 2026-03-05
+	Day openapi_types.Date `json:"day"`
+
+	// Employee The person, by whichever login.
+	//
+	// Examples: E100
+	Employee string `json:"employee"`
+
+	// Forbidden Of these: the number was the employee's own, or a relative's.
+	Forbidden int64 `json:"forbidden"`
+
+	// Limit Of a day, over all branches.
+	//
+	// Examples: 50
+	Limit int64 `json:"limit"`
+
+	// Looks All of them but those that were refused.
+	Looks int64 `json:"looks"`
+
+	// Refused Beside these: there had been too many.
+	Refused int64 `json:"refused"`
+
+	// Unknown Of these: nobody had the number.
+	Unknown int64 `json:"unknown"`
 }
 
 // Maker defines model for Maker.
@@ -1409,6 +1456,15 @@ type ListApprovalsParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListLookupsParams defines parameters for ListLookups.
+type ListLookupsParams struct {
+	// Limit Items of a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListRequestsParams defines parameters for ListRequests.
 type ListRequestsParams struct {
 	// Limit Items of a page.
@@ -1620,7 +1676,7 @@ type ClientInterface interface {
 	//
 	// What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
 	//
-	// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+	// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; or the bank has refunds with one of its `flags` wait, online too. What nobody has decided on by the end of the day is cancelled.
 	//
 	// Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
 	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1733,6 +1789,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
 	InquireBalance(ctx context.Context, body InquireBalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListLookups How tellers look at customers
+	//
+	// How often each employee has looked at customers, by day, the latest first: at the supervisor's own branch, or at all of them for the back office. Whoever looks for numbers that nobody has, at their own family, or at as many as they may, should be asked why. Whom they looked at isn't told here: that is on record for auditors.
+	//
+	// Corresponds with GET /v1/lookups (the `ListLookups` operationId).
+	ListLookups(ctx context.Context, params *ListLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateChallengeWithBody Send a one-time code
 	//
@@ -1947,7 +2010,7 @@ type ClientInterface interface {
 //
 // What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
 //
-// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; or the bank has refunds with one of its `flags` wait, online too. What nobody has decided on by the end of the day is cancelled.
 //
 // Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
 func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2171,6 +2234,23 @@ func (c *Client) InquireBalanceWithBody(ctx context.Context, contentType string,
 // Corresponds with POST /v1/balance-inquiries (the `InquireBalance` operationId).
 func (c *Client) InquireBalance(ctx context.Context, body InquireBalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewInquireBalanceRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListLookups How tellers look at customers
+//
+// How often each employee has looked at customers, by day, the latest first: at the supervisor's own branch, or at all of them for the back office. Whoever looks for numbers that nobody has, at their own family, or at as many as they may, should be asked why. Whom they looked at isn't told here: that is on record for auditors.
+//
+// Corresponds with GET /v1/lookups (the `ListLookups` operationId).
+func (c *Client) ListLookups(ctx context.Context, params *ListLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListLookupsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2926,6 +3006,72 @@ func NewInquireBalanceRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListLookupsRequest constructs an http.Request for the ListLookups method
+func NewListLookupsRequest(server string, params *ListLookupsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/lookups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

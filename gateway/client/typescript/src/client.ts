@@ -5,7 +5,7 @@ import { follow } from "./events.js";
 import { refusedWith } from "./problem.js";
 import { again, NotSent, once, type Answer, type Doubt, type Given, type Manner } from "./send.js";
 import type {
-  Approval, Ask, AssistedSession, Attendance, Balance, Challenge, Code, Confirmation, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
+  Approval, Ask, AssistedSession, Attendance, Balance, Challenge, Code, Confirmation, Looks, Menu, Page, Preview, Profile, Proof, Refund, RefundItem, Request as Asked, Service,
 } from "./types.js";
 
 export interface Options {
@@ -244,6 +244,16 @@ export class Client {
   /** One page of `approvals`. */
   async approvalPage(page: Paged = {}): Promise<Page<Approval>> {
     return (await this.#again(page, (init) => this.#api.GET("/v1/approvals", { ...init, params: { query: query(page) } }))).data;
+  }
+
+  /** How employees have looked at customers, under an approver's token: the latest day first. */
+  lookups(call: Call = {}): AsyncGenerator<Looks, void, undefined> {
+    return all((cursor) => this.lookupPage({ ...call, limit: pageMax, ...cursor }));
+  }
+
+  /** One page of `lookups`. */
+  async lookupPage(page: Paged = {}): Promise<Page<Looks>> {
+    return (await this.#again(page, (init) => this.#api.GET("/v1/lookups", { ...init, params: { query: query(page) } }))).data;
   }
 
   /**

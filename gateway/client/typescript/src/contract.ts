@@ -15,7 +15,7 @@ export interface paths {
          * What awaits approval
          * @description What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
          *
-         *     `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure. What nobody has decided on by the end of the day is cancelled.
+         *     `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; or the bank has refunds with one of its `flags` wait, online too. What nobody has decided on by the end of the day is cancelled.
          */
         get: operations["list-approvals"];
         put?: never;
@@ -146,6 +146,26 @@ export interface paths {
          *     A caller has 30 inquiries in any hour; what is no number doesn't count.
          */
         post: operations["inquire-balance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lookups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How tellers look at customers
+         * @description How often each employee has looked at customers, by day, the latest first: at the supervisor's own branch, or at all of them for the back office. Whoever looks for numbers that nobody has, at their own family, or at as many as they may, should be asked why. Whom they looked at isn't told here: that is on record for auditors.
+         */
+        get: operations["list-lookups"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -516,6 +536,8 @@ export interface components {
              * @example 2026-03-05T06:10:00.000000Z
              */
             expires_at: string;
+            /** @description What was seen of it at the confirm: no proof of anything. Neither the customer nor the teller is told. */
+            flags: components["schemas"]["Mark"][];
             /** @description Null when the customer asked by themselves. */
             maker: components["schemas"]["Maker"] | null;
             /**
@@ -689,6 +711,12 @@ export interface components {
             /** @description Of the next page; null after the last. */
             next_cursor: string | null;
         };
+        ListLooks: {
+            /** @description The page. */
+            items: components["schemas"]["Looks"][];
+            /** @description Of the next page; null after the last. */
+            next_cursor: string | null;
+        };
         ListRefundItem: {
             /** @description The page. */
             items: components["schemas"]["RefundItem"][];
@@ -700,6 +728,50 @@ export interface components {
             items: components["schemas"]["Request"][];
             /** @description Of the next page; null after the last. */
             next_cursor: string | null;
+        };
+        Looks: {
+            /**
+             * @description Where.
+             * @example 101
+             */
+            branch: string;
+            /**
+             * Format: date
+             * @description In Riyadh.
+             * @example 2026-03-05
+             */
+            day: string;
+            /**
+             * @description The person, by whichever login.
+             * @example E100
+             */
+            employee: string;
+            /**
+             * Format: int64
+             * @description Of these: the number was the employee's own, or a relative's.
+             */
+            forbidden: number;
+            /**
+             * Format: int64
+             * @description Of a day, over all branches.
+             * @example 50
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description All of them but those that were refused.
+             */
+            looks: number;
+            /**
+             * Format: int64
+             * @description Beside these: there had been too many.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Of these: nobody had the number.
+             */
+            unknown: number;
         };
         Maker: {
             /**
@@ -1945,6 +2017,84 @@ export interface operations {
              *     - `core_unavailable`: The government entity can't be reached; try again shortly.
              *     - `try_again`: The request couldn't be carried out just now; nothing is lost.
              */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-lookups": {
+        parameters: {
+            query?: {
+                /** @description Items of a page. */
+                limit?: number;
+                /** @description next_cursor of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListLooks"];
+                };
+            };
+            /** @description - `malformed_request`: The request doesn't have the form that the contract asks for. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `unauthenticated`: Sign in again. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `forbidden`: Your token doesn't allow this. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `internal`: Something went wrong here; quote the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `try_again`: The request couldn't be carried out just now; nothing is lost. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

@@ -57,6 +57,8 @@ export type Outlook = Schemas["Outlook"];
 
 /** A refund that awaits a second person's approval. */
 export type Approval = Schemas["Approval"];
+/** How often an employee looked at customers on a day, at one branch. */
+export type Looks = Schemas["Looks"];
 /** A word that a refund carries, and what an approver reads of it. */
 export type Mark = Schemas["Mark"];
 

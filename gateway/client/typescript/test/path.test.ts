@@ -150,4 +150,7 @@ test("a second person approves what a teller asked for", async () => {
   assert.ok(refusedWith(await refusal(approver.approve(refund_id, "fine", digest)), "already_decided"));
   assert.ok(refusedWith(await refusal(teller.approvalPage()), "forbidden"));
   await approver.unblock(person.id_number, "came by");
+  const looked = [];
+  for await (const { employee, limit } of approver.lookups()) looked.push(`${employee} of ${limit}`);
+  assert.ok(looked.includes("E200 of 50"));
 });

@@ -1,0 +1,121 @@
+package bank
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/internal/saudi"
+	"github.com/istirdad/istirdad/otp"
+)
+
+// The flags: what is seen of a confirm at which the bank may want to look twice (domain.md §6.10). None proves anything,
+// and none holds a refund up unless the bank says so (Terms.Hold). Approvers and operators are told; the customer isn't,
+// and neither is the teller: whoever knew what is looked at would know how not to be seen.
+const (
+	// FlagAccountOfMany: within a month refunds for many ID numbers went to this account, as an agent's would.
+	FlagAccountOfMany gateway.Mark = "account_of_many"
+	// FlagMobileChanged: the customer's mobile changed a short while ago, beyond the time in which it gets no codes.
+	FlagMobileChanged gateway.Mark = "mobile_changed"
+	// FlagOtherBeneficiary: the fee was paid for another person, who gets nothing of it.
+	FlagOtherBeneficiary gateway.Mark = "other_beneficiary"
+	// FlagCodesResent: the customer was sent code after code, as somebody is who waits for one to be read out to them.
+	FlagCodesResent gateway.Mark = "codes_resent"
+	// FlagTellerLooks: the teller has looked at nearly as many customers as one may in a day.
+	FlagTellerLooks gateway.Mark = "teller_looks"
+)
+
+// Flags lists all of them.
+func Flags() []gateway.Mark {
+	return []gateway.Mark{FlagAccountOfMany, FlagMobileChanged, FlagOtherBeneficiary, FlagCodesResent, FlagTellerLooks}
+}
+
+// From when on something is seen.
+const (
+	partiesMany   = 6                   // ID numbers on one account: more than a household's fees
+	partiesWithin = 30 * 24 * time.Hour // of each other
+	mobileWithin  = 7 * 24 * time.Hour  // of a confirm
+	codesMany     = 5                   // SMS: a profile's and a refund's, each sent again, are four
+	codesWithin   = 30 * time.Minute    // before a confirm
+	looksMany     = LookupsMax * 4 / 5
+)
+
+// Sought is what is looked for before a confirm is recorded.
+type Sought struct {
+	To          saudi.IBAN
+	Beneficiary saudi.Party // not counted among the others; zero: nobody
+	Since       time.Time
+	Employee    string // who asks at the counter; empty: nobody
+	Day         saudi.Date
+}
+
+// Seen is what was found.
+type Seen struct {
+	Others int // ID numbers that refunds to the account were for since then
+	Looks  int // of the employee at customers that day
+}
+
+// Sightings is the record of what has to be seen over many refunds.
+type Sightings interface {
+	// Seek answers as of some moment: what is recorded meanwhile may be missing.
+	Seek(ctx context.Context, s Sought) (Seen, error)
+	// Read is as otp.Ledger says: what codes a customer was sent.
+	Read(ctx context.Context, customer string) (otp.Record, error)
+}
+
+// flags is what is seen of a preview that is about to be confirmed.
+func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags []gateway.Mark, err error) {
+	o, payment := preview.Origin, preview.Payment
+	seen, err := p.Sightings.Seek(ctx, Sought{
+		To: preview.To, Beneficiary: payment.Beneficiary, Since: now.Add(-partiesWithin), Employee: o.Employee, Day: saudi.DateOf(now),
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	record, err := p.Sightings.Read(ctx, o.Customer)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	codes := 0
+	for _, sms := range record.Sent {
+		if now.Sub(sms.At) < codesWithin {
+			codes++
+		}
+	}
+	if !payment.Beneficiary.IsZero() {
+		seen.Others++
+	}
+	person := payment.Beneficiary.Kind() == saudi.KindNationalID || payment.Beneficiary.Kind() == saudi.KindIqama
+	for _, f := range []struct {
+		flag gateway.Mark
+		is   bool
+	}{
+		{FlagAccountOfMany, seen.Others >= partiesMany},
+		{FlagMobileChanged, !preview.MobileChangedAt.IsZero() && now.Sub(preview.MobileChangedAt) < mobileWithin},
+		{FlagOtherBeneficiary, person && payment.Beneficiary != payment.Payer},
+		{FlagCodesResent, codes >= codesMany},
+		{FlagTellerLooks, seen.Looks >= looksMany},
+	} {
+		if f.is {
+			flags = append(flags, f.flag)
+		}
+	}
+	return flags, nil
+}
+
+// holding are those of the flags for which the bank has a refund wait.
+func (t Terms) holding(flags []gateway.Mark) []gateway.Mark {
+	var hold []gateway.Mark
+	for _, f := range flags {
+		if slices.Contains(t.Hold, f) {
+			hold = append(hold, f)
+		}
+	}
+	return hold
+}
+
+// besides are those of the marks that aren't flags: what a maker may see of their own.
+func besides(marks gateway.Marks) gateway.Marks {
+	return gateway.NewMarks(slices.DeleteFunc(marks.List(), func(m gateway.Mark) bool { return slices.Contains(Flags(), m) })...)
+}

@@ -1,0 +1,78 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+const (
+	selectTally = `SELECT day, branch, employee, found, unknown, forbidden, refused FROM lookup_tallies `
+	// talliesOf is a branch's; each of the two goes through its own index backwards.
+	talliesOf = selectTally + `WHERE branch = $1 AND (day, employee) < ($2, $3) ORDER BY day DESC, employee DESC LIMIT $4`
+	tallies   = selectTally + `WHERE (day, branch, employee) < ($1, $2, $3) ORDER BY day DESC, branch DESC, employee DESC LIMIT $4`
+
+	addUse = `INSERT INTO account_uses AS u (account_index, party_index, last_at) VALUES ($1, $2, $3)
+		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = greatest(u.last_at, excluded.last_at)`
+	selectSeen = `SELECT (SELECT count(*) FROM account_uses
+			WHERE account_index = ANY ($1) AND last_at >= $2 AND party_index <> ALL ($3)),
+		coalesce((SELECT n FROM lookup_days WHERE employee = $4 AND day = $5), 0)`
+)
+
+// beyond is later than any day that a list could hold.
+var beyond = saudi.Date{Year: 9999, Month: time.December, Day: 31}
+
+// Tallies is as bank.Lookups says. A limit outside of 1 to 100 is brought into it.
+func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found []bank.LookupTally, next string, err error) {
+	list, limit := kept.LookupsOf(branch), pageOf(p.Limit)
+	before, at, who := beyond, "", ""
+	if p.Cursor != "" {
+		position, err := s.sealer.Position(list, p.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		before, at, who = position.Tally()
+	}
+	query, args := talliesOf, []any{branch, day(before), who, limit + 1}
+	if branch == "" {
+		query, args = tallies, []any{day(before), at, who, limit + 1}
+	}
+	err = s.main.each(ctx, query, args, func(row scanner) error {
+		var (
+			t  bank.LookupTally
+			on time.Time
+		)
+		err := row.Scan(&on, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
+		year, month, dayOfMonth := on.Date()
+		t.Day = saudi.Date{Year: year, Month: month, Day: dayOfMonth}
+		found = append(found, t)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(found) <= limit {
+		return found, "", nil
+	}
+	return found[:limit], s.sealer.Cursor(list, kept.Tallied(found[limit-1])), nil
+}
+
+// used notes whom a refund's account is used for: a statement, or none.
+func (s *Store) used(r gateway.Refund) []statement {
+	account, party, ok := s.sealer.Use(r)
+	if !ok {
+		return nil
+	}
+	return []statement{exec(addUse, account, party, r.CreatedAt)}
+}
+
+// Seek is as bank.Sightings says.
+func (s *Store) Seek(ctx context.Context, b bank.Sought) (seen bank.Seen, err error) {
+	accounts, parties := s.sealer.Uses(b.To, b.Beneficiary)
+	_, err = s.main.one(ctx, selectSeen, []any{accounts, b.Since, parties, b.Employee, day(b.Day)}, &seen.Others, &seen.Looks)
+	return seen, err
+}

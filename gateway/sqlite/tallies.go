@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
+	"github.com/istirdad/istirdad/internal/saudi"
+)
+
+const (
+	selectTally = `SELECT day, branch, employee, found, unknown, forbidden, refused FROM lookup_tallies `
+	// talliesOf is a branch's; each of the two goes through its own index backwards.
+	talliesOf = selectTally + `WHERE branch = ? AND (day, employee) < (?, ?) ORDER BY day DESC, employee DESC LIMIT ?`
+	tallies   = selectTally + `WHERE (day, branch, employee) < (?, ?, ?) ORDER BY day DESC, branch DESC, employee DESC LIMIT ?`
+
+	addUse = `INSERT INTO account_uses (account_index, party_index, last_at) VALUES (?, ?, ?)
+		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = max(last_at, excluded.last_at)`
+	// selectSeen takes its indexes as lists of hex.
+	selectSeen = `SELECT (SELECT count(*) FROM account_uses
+			WHERE account_index IN (SELECT unhex(value) FROM json_each(?1)) AND last_at >= ?2
+				AND party_index NOT IN (SELECT unhex(value) FROM json_each(?3))),
+		coalesce((SELECT n FROM lookup_days WHERE employee = ?4 AND day = ?5), 0)`
+)
+
+// beyond is later than any day that a list could hold, and the employees of it.
+const beyond = "9999-12-31"
+
+// Tallies is as bank.Lookups says. A limit outside of 1 to 100 is brought into it.
+func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found []bank.LookupTally, next string, err error) {
+	list, limit := kept.LookupsOf(branch), pageOf(p.Limit)
+	before, at, who := beyond, "", ""
+	if p.Cursor != "" {
+		position, err := s.sealer.Position(list, p.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		var day saudi.Date
+		day, at, who = position.Tally()
+		before = day.String()
+	}
+	query, args := talliesOf, []any{branch, before, who, limit + 1}
+	if branch == "" {
+		query, args = tallies, []any{before, at, who, limit + 1}
+	}
+	err = s.queries.each(ctx, query, args, func(row scanner) error {
+		var (
+			t   bank.LookupTally
+			day string
+		)
+		err := row.Scan(&day, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
+		if err == nil {
+			t.Day, err = saudi.ParseDate(day)
+		}
+		found = append(found, t)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(found) <= limit {
+		return found, "", nil
+	}
+	return found[:limit], s.sealer.Cursor(list, kept.Tallied(found[limit-1])), nil
+}
+
+// use notes whom a refund's account is used for.
+func (s *Store) use(ctx context.Context, tx *session, r gateway.Refund) error {
+	account, party, ok := s.sealer.Use(r)
+	if !ok {
+		return nil
+	}
+	return tx.exec(ctx, addUse, account, party, r.CreatedAt.UnixMicro())
+}
+
+// Seek is as bank.Sightings says.
+func (s *Store) Seek(ctx context.Context, b bank.Sought) (seen bank.Seen, err error) {
+	accounts, parties := s.sealer.Uses(b.To, b.Beneficiary)
+	args := []any{nil, b.Since.UnixMicro(), nil, b.Employee, b.Day.String()}
+	for i, indexes := range map[int][][]byte{0: accounts, 2: parties} {
+		if args[i], err = hexes(indexes); err != nil {
+			return bank.Seen{}, err
+		}
+	}
+	err = s.queries.one(ctx, selectSeen, args, into(&seen.Others, &seen.Looks))
+	return seen, err
+}
+
+// hexes is a list of blind indexes, for json_each.
+func hexes(indexes [][]byte) (string, error) {
+	words := make([]string, len(indexes))
+	for i, index := range indexes {
+		words[i] = hex.EncodeToString(index)
+	}
+	list, err := json.Marshal(words)
+	return string(list), err
+}
