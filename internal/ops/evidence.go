@@ -324,6 +324,9 @@ var (
 	evidenceText string
 
 	evidencePage = template.Must(template.New("evidence").Funcs(template.FuncMap{
+		"stepText": func(e event) text {
+			return text(bank.StepText(gateway.Event{From: e.From, To: e.To, Actor: gateway.Actor{Role: e.Actor.Role}}))
+		},
 		"stateText":  func(s gateway.State) text { return text(bank.StateText(s)) },
 		"statusText": func(s gateway.Status) text { return text(bank.StatusText(s)) },
 	}).Parse(evidenceHTML))
