@@ -155,7 +155,7 @@ func (p *Path) decide(
 		change, err := decision(r, gateway.By{
 			At:       now,
 			Actor:    approver.actor(gateway.RoleApprover),
-			Evidence: gateway.Evidence{"note": saudi.MaskNumbers(note), "digest": digestOf(r)},
+			Evidence: gateway.Evidence{gateway.Note: saudi.MaskNumbers(note), "digest": digestOf(r)},
 		})
 		if err != nil {
 			return gateway.Refund{}, err

@@ -122,7 +122,7 @@ const (
 )
 
 // Event is one step of a refund's life, for auditors and for the customer's timeline: exactly one for each change of
-// state, written with it, never altered. Evidence holds what the step rests on and no personal data.
+// state, written with it, never altered. Evidence holds what the step rests on, and no personal data but in a Note.
 type Event struct {
 	RefundID string
 	Version  int64
@@ -133,5 +133,9 @@ type Event struct {
 	Evidence Evidence
 }
 
-// Evidence is what a step rests on, by name: the core's reference, the refusal's code, the cause of a doubt.
+// Evidence is what a step rests on, by name: the core's reference, the refusal's code, the cause of a doubt. A value is kept
+// as it is, but for a Note.
 type Evidence map[string]string
+
+// Note is the name of what a person wrote on a step. It may tell of people, so stores keep it sealed.
+const Note = "note"

@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -187,21 +189,48 @@ func Refund(r gateway.Refund) gateway.Refund {
 	return r
 }
 
-// Evidence is what an event rests on, as JSON; an object in any case.
-func Evidence(e gateway.Event) ([]byte, error) {
+// sealedNote is the name under which the evidence of an event holds a note: sealed, for that event alone.
+const sealedNote = "sealed_note"
+
+// Evidence is what an event rests on, as JSON; an object in any case. What a person wrote may tell of people, so it is
+// sealed.
+func (s Sealer) Evidence(e gateway.Event) ([]byte, error) {
 	if len(e.Evidence) == 0 {
 		return []byte("{}"), nil
+	}
+	if note, written := e.Evidence[gateway.Note]; written {
+		e.Evidence = maps.Clone(e.Evidence)
+		delete(e.Evidence, gateway.Note)
+		e.Evidence[sealedNote] = base64.StdEncoding.EncodeToString(s.sealer.Seal([]byte(note), notePlace(e)))
 	}
 	return json.Marshal(e.Evidence)
 }
 
 // ReadEvidence puts what Evidence made into an event, whose refund and version are there already.
-func ReadEvidence(e *gateway.Event, evidence []byte) error {
-	if err := json.Unmarshal(evidence, &e.Evidence); err != nil {
+func (s Sealer) ReadEvidence(e *gateway.Event, evidence []byte) error {
+	err := json.Unmarshal(evidence, &e.Evidence)
+	if sealed, written := e.Evidence[sealedNote]; written && err == nil {
+		delete(e.Evidence, sealedNote)
+		e.Evidence[gateway.Note], err = s.note(*e, sealed)
+	}
+	if err != nil {
 		return fmt.Errorf("evidence of refund %s, version %d: %w", e.RefundID, e.Version, err)
 	}
 	if len(e.Evidence) == 0 {
 		e.Evidence = nil
 	}
 	return nil
+}
+
+func (s Sealer) note(e gateway.Event, sealed string) (string, error) {
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", err
+	}
+	note, err := s.sealer.Open(raw, notePlace(e))
+	return string(note), err
+}
+
+func notePlace(e gateway.Event) []byte {
+	return place(e.RefundID, "events.note\x00"+strconv.FormatInt(e.Version, 10))
 }

@@ -122,7 +122,7 @@ func (s *Store) accept(a *acceptance, dead int, spent money.Amount) ([]statement
 		return nil, err
 	}
 	a.refund = kept.Refund(r)
-	appended, err := record(event, a.stamp)
+	appended, err := s.record(event, a.stamp)
 	if err != nil {
 		return nil, err
 	}

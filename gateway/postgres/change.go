@@ -50,7 +50,7 @@ func (s *Store) apply(c *change) ([]statement, error) {
 	if !moved {
 		return []statement{update(c.Change, c.stamp, &c.wrote)}, nil
 	}
-	appended, err := record(event, c.stamp)
+	appended, err := s.record(event, c.stamp)
 	if err != nil {
 		return nil, err
 	}

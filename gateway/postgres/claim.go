@@ -148,7 +148,7 @@ func (s *Store) applyAll(all []*change) ([]statement, error) {
 	})
 	for _, c := range all {
 		if event, moved := c.Event(); moved {
-			appended, err := record(event, c.stamp)
+			appended, err := s.record(event, c.stamp)
 			if err != nil {
 				return nil, err
 			}

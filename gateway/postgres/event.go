@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
-	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 const (
@@ -21,8 +20,8 @@ const (
 )
 
 // record appends an event. The schema lets in only that of the refund's next step.
-func record(e gateway.Event, mark stamp) (statement, error) {
-	evidence, err := kept.Evidence(e)
+func (s *Store) record(e gateway.Event, mark stamp) (statement, error) {
+	evidence, err := s.sealer.Evidence(e)
 	if err != nil {
 		return statement{}, err
 	}
@@ -46,7 +45,7 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 			return err
 		}
 		e.At = at.UTC()
-		if err := kept.ReadEvidence(&e, evidence); err != nil {
+		if err := s.sealer.ReadEvidence(&e, evidence); err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
 		events = append(events, e)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -101,5 +102,23 @@ func TestLookupsAreSealed(t *testing.T) {
 	}
 	if plan := strings.Join(explain(t, app, `EXPLAIN EXECUTE q(NULL, NULL)`), "\n"); !strings.Contains(plan, "lookups_of") || strings.Contains(plan, "Seq Scan") {
 		t.Errorf("the plan is\n%s", plan)
+	}
+}
+
+// TestNotesAreSealed: what an approver wrote is in no column that can be read.
+func TestNotesAreSealed(t *testing.T) {
+	s, db := newStore(t)
+	by := approver("a01")
+	by.Evidence = gateway.Evidence{gateway.Note: "canary"}
+	c, err := mustAccept(t, s, awaiting(1)).Approve(by)
+	if err == nil {
+		err = s.Apply(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := strings.Join(column(t, shell(t, db.Owner), `SELECT evidence::text FROM events`), " ")
+	if strings.Contains(row, "canary") || !strings.Contains(row, "sealed_note") {
+		t.Errorf("the events rest on %s", row)
 	}
 }

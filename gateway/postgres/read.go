@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
@@ -44,6 +46,11 @@ func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (r gateway.Refund, err error) {
+	for _, arg := range args {
+		if text, is := arg.(string); is && !storable(text) {
+			return gateway.Refund{}, gateway.ErrNotFound
+		}
+	}
 	found := false
 	err = p.each(ctx, query, args, func(row scanner) (err error) {
 		found = true
@@ -58,6 +65,10 @@ func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) 
 	}
 	return r, nil
 }
+
+// storable reports whether the database can hold a text at all. An id comes from outside, and there is none of one that it
+// can't.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // Refund returns the customer's refund of this id.
 func (s *Store) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {

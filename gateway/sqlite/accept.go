@@ -75,7 +75,7 @@ func (s *Store) accept(ctx context.Context, tx *session, a gateway.Acceptance) (
 	if err := s.insert(ctx, tx, r); err != nil {
 		return gateway.Refund{}, false, refused(err)
 	}
-	if _, err := record(ctx, tx, event, r.Version); err != nil {
+	if _, err := s.record(ctx, tx, event, r.Version); err != nil {
 		return gateway.Refund{}, false, err
 	}
 	if err := tx.exec(ctx, addSpent, a.Origin.Customer, a.Day().String(), int64(a.Payment.Amount)); err != nil {

@@ -29,7 +29,7 @@ func (s *Store) apply(ctx context.Context, tx *session, c gateway.Change) error 
 	r := c.Refund()
 	event, moved := c.Event()
 	if moved {
-		switch ours, err := record(ctx, tx, event, c.From()); {
+		switch ours, err := s.record(ctx, tx, event, c.From()); {
 		case err != nil:
 			return err
 		case !ours:

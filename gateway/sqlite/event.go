@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
-	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 const (
@@ -22,8 +21,8 @@ const (
 )
 
 // record appends the event of a refund that has the given version; false when it hasn't.
-func record(ctx context.Context, tx *session, e gateway.Event, version int64) (bool, error) {
-	evidence, err := kept.Evidence(e)
+func (s *Store) record(ctx context.Context, tx *session, e gateway.Event, version int64) (bool, error) {
+	evidence, err := s.sealer.Evidence(e)
 	if err != nil {
 		return false, err
 	}
@@ -48,7 +47,7 @@ func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) 
 			return err
 		}
 		e.At = time.UnixMicro(at).UTC()
-		if err := kept.ReadEvidence(&e, evidence); err != nil {
+		if err := s.sealer.ReadEvidence(&e, evidence); err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 		events = append(events, e)

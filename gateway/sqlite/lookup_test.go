@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -93,5 +94,27 @@ func TestLookupsAreSealed(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil || !strings.Contains(plan, "lookups_of") || strings.Contains(plan, "SCAN") {
 		t.Errorf("the plan is %s, %v", plan, err)
+	}
+}
+
+// TestNotesAreSealed: what an approver wrote is in no column that can be read.
+func TestNotesAreSealed(t *testing.T) {
+	s, path := newStore(t)
+	a := acceptance(1)
+	a.Rules.Holds, a.Rules.ApprovalExpires = []gateway.Mark{gateway.IdentityChecked}, start.Add(time.Hour)
+	by := gateway.By{At: start, Actor: gateway.Actor{Role: gateway.RoleApprover, ID: "a01"}, Evidence: gateway.Evidence{gateway.Note: "canary"}}
+	c, err := mustAccept(t, s, a).Approve(by)
+	if err == nil {
+		err = s.Apply(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var row string
+	if err := shell(t, path).QueryRow(`SELECT group_concat(evidence, ' ') FROM events`).Scan(&row); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(row, "canary") || !strings.Contains(row, "sealed_note") {
+		t.Errorf("the events rest on %s", row)
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/istirdad/istirdad/gateway"
@@ -11,6 +12,7 @@ var eventTests = map[string]func(*testing.T, Store){
 	"none of a change that was refused":      noEventOfStale,
 	"who, where and on what evidence":        eventsWhole,
 	"of a refund that isn't there":           noEvents,
+	"of an id that can't be":                 noSuchID,
 	"the latest of many refunds":             latestEvents,
 }
 
@@ -58,7 +60,7 @@ func eventsWhole(t *testing.T, s Store) {
 		{Role: gateway.RoleDispatcher},
 	} {
 		r := accept(t, s, begin(n, true))
-		evidence := gateway.Evidence{"note": "نقدًا \"at\" the counter\n", "code": ""}
+		evidence := gateway.Evidence{gateway.Note: "نقدًا \"at\" the counter\n\x00", "code": ""}
 		if n == 2 {
 			evidence = nil
 		}
@@ -66,6 +68,17 @@ func eventsWhole(t *testing.T, s Store) {
 		apply(t, s, c, err)
 		want, _ := c.Event()
 		same(t, string(actor.Role), events(t, s, r.ID)[1], want)
+	}
+}
+
+// noSuchID: an id comes from outside, and some are no text that a database takes.
+func noSuchID(t *testing.T, s Store) {
+	accept(t, s, acceptance(1))
+	for _, id := range []string{"", "x", "'", "\x00", "\xff", "a\x00b"} {
+		_, err := s.Lookup(t.Context(), id)
+		wantOutcome(t, fmt.Sprintf("Lookup(%q)", id), err, "not found")
+		_, err = s.Refund(t.Context(), customer, id)
+		wantOutcome(t, fmt.Sprintf("Refund(%q)", id), err, "not found")
 	}
 }
 
