@@ -260,6 +260,17 @@ func (f *Fleet) SQL(query string) string {
 	return strings.TrimSpace(rows)
 }
 
+// States are those of all refunds, by refund.
+func (f *Fleet) States() map[string]string {
+	f.t.Helper()
+	states := map[string]string{}
+	for line := range strings.Lines(f.SQL(`SELECT id, state FROM refunds`)) {
+		id, state, _ := strings.Cut(strings.TrimSpace(line), "|")
+		states[id] = state
+	}
+	return states
+}
+
 // Replace stops the i-th gateway and starts one of another binary in its place.
 func (f *Fleet) Replace(i int, binary string) {
 	f.t.Helper()

@@ -34,7 +34,8 @@ type traveller struct {
 	refundID string // of the preview, and of the refund
 	told     answer // last; a zero one before the 202
 	untold   []answer
-	anew     int // times that they began anew
+	answered bool // the last look was
+	anew     int  // times that they began anew
 }
 
 // answer is what a gateway says of a refund.
@@ -115,7 +116,17 @@ func (tr *traveller) look(ctx context.Context) {
 	tr.tell(ctx)
 }
 
+// lookLast looks until there is an answer, and the referee knows.
+func (tr *traveller) lookLast(ctx context.Context) {
+	for tr.answered = false; ctx.Err() == nil; pause(ctx, tryAgainAfter) {
+		if tr.look(ctx); tr.answered && len(tr.untold) == 0 {
+			return
+		}
+	}
+}
+
 func (tr *traveller) hear(a answer) {
+	tr.answered = true
 	if a != tr.told {
 		tr.told = a
 		tr.untold = append(tr.untold, a)

@@ -158,6 +158,11 @@ func (w *World) hear(r *http.Request) (any, error) {
 	if err := readJSON(r, &told); err != nil {
 		return nil, err
 	}
+	for _, a := range told.Items {
+		if err := a.check(); err != nil {
+			return nil, badRequest{err}
+		}
+	}
 	return nil, w.referee.hear(told.Items...)
 }
 
@@ -240,7 +245,13 @@ func (w *World) People() []Person {
 	return people
 }
 
+// readBooks reads them in the order in which things happen the other way round: a credit comes after its release.
+func (w *World) readBooks() books {
+	credits := w.bank.Credits()
+	return books{w.core.Truth(), credits}
+}
+
 // Referee judges what happened since the start or the last reset.
 func (w *World) Referee(ctx context.Context) (Verdict, error) {
-	return w.referee.judge(ctx, w.book, func() books { return books{w.core.Truth(), w.bank.Credits()} })
+	return w.referee.judge(ctx, w.book, w.readBooks)
 }

@@ -42,9 +42,11 @@ type file struct {
 	reference string
 	id        string        // of the row; empty: there is none
 	state     gateway.State // of the row
+	late      bool          // the row is younger than what was read of the books
 	told      []gateway.Status
-	core      sandboxcore.Effect // zero: the core never accepted it
-	credit    sandboxbank.Credit // zero: the bank never heard of it
+	caught    map[gateway.Status]string // what the books said against it when it was told
+	core      sandboxcore.Effect        // zero: the core never accepted it
+	credit    sandboxbank.Credit        // zero: the bank never heard of it
 }
 
 // files are those of a world, by reference.
@@ -72,39 +74,32 @@ type books struct {
 // The other way round it is careful: money that moved without a row is believed only when a second look at the rows
 // finds none either.
 func (r *referee) judge(ctx context.Context, rows rows, readBooks func() books) (Verdict, error) {
-	told := r.told()
+	heard := r.told()
 	fs := files{}
 	rowOf := map[string]*file{} // by refund
-	readRows := func() error {
+	readRows := func(late bool) error {
 		return rows.States(ctx, func(id, reference string, state gateway.State) error {
 			f := fs.open(reference)
 			if f.id == "" {
-				f.id, f.state = id, state
+				f.id, f.state, f.late = id, state, late
 			}
 			rowOf[id] = f
 			return nil
 		})
 	}
-	if err := readRows(); err != nil {
+	if err := readRows(false); err != nil {
 		return Verdict{}, err
 	}
 	b := readBooks()
-	for _, e := range b.effects {
-		if e.Channel == "bank" {
-			fs.open(e.Reference).core = e
-		}
-	}
-	for _, c := range b.credits {
-		fs.open(c.Reference).credit = c
-	}
+	fs.enter(b)
 	if fs.someMovedWithoutRow() {
-		if err := readRows(); err != nil {
+		if err := readRows(true); err != nil {
 			return Verdict{}, err
 		}
 	}
 
-	v := Verdict{Confirmed: len(told), Details: []string{}}
-	v.readAnswers(told, rowOf, fs)
+	v := Verdict{Confirmed: len(heard), Details: []string{}}
+	v.readAnswers(heard, rowOf, fs)
 	v.readFiles(fs)
 	v.readRequests(b.effects, fs)
 	slices.Sort(v.Details)
@@ -113,6 +108,21 @@ func (r *referee) judge(ctx context.Context, rows rows, readBooks func() books) 
 		v.Verdict = Violated
 	}
 	return v, nil
+}
+
+// enter puts what core and bank did on file.
+func (fs files) enter(b books) {
+	for _, e := range b.effects {
+		if e.Channel != "bank" {
+			continue
+		}
+		f := fs.open(e.Reference) // whose money a forgetful core may have released before
+		e.Released, e.Returned, e.Reversed = e.Released+f.core.Released, e.Returned+f.core.Returned, e.Reversed+f.core.Reversed
+		f.core = e
+	}
+	for _, c := range b.credits {
+		fs.open(c.Reference).credit = c
+	}
 }
 
 func (fs files) someMovedWithoutRow() bool {
@@ -131,12 +141,19 @@ func (v *Verdict) violation(count *int, f *file, format string, args ...any) {
 }
 
 // readAnswers looks at what customers were told of, and puts it on file.
-func (v *Verdict) readAnswers(told map[string][]Answer, rowOf map[string]*file, fs files) {
-	for id, answers := range told {
+func (v *Verdict) readAnswers(all map[string][]told, rowOf map[string]*file, fs files) {
+	for id, answers := range all {
 		row := rowOf[id]
 		for _, a := range answers {
-			if f := fs.open(a.Reference); !slices.Contains(f.told, gateway.Status(a.Status)) {
-				f.told = append(f.told, gateway.Status(a.Status))
+			f, status := fs.open(a.Reference), gateway.Status(a.Status)
+			if !slices.Contains(f.told, status) {
+				f.told = append(f.told, status)
+			}
+			if a.Caught != "" {
+				if f.caught == nil {
+					f.caught = map[gateway.Status]string{}
+				}
+				f.caught[status] = a.Caught
 			}
 			if row != nil && a.Reference != row.reference {
 				v.violation(&v.Lies, row, "lie: told %s, recorded %s", a.Reference, row.reference)
@@ -164,11 +181,11 @@ func (v *Verdict) readFiles(fs files) {
 		if f.id == "" && f.moved() {
 			v.violation(&v.Lost, f, "lost: money moved under %s, which has no row", f.reference)
 		}
-		if said := f.contradict(f.state.Status()); f.state.Final() && said != "" {
+		if said := f.contradict(f.state.Status()); f.state.Final() && !f.late && said != "" {
 			v.violation(&v.Lies, f, "lie: %s is %s, but %s", f.reference, f.state, said)
 		}
 		for _, status := range f.told {
-			if said := f.contradict(status); said != "" {
+			if said := cmp.Or(f.caught[status], f.contradict(status)); said != "" {
 				v.violation(&v.Lies, f, "lie: %s was told %s, but %s", f.reference, status, said)
 			}
 		}
@@ -219,7 +236,7 @@ func (f *file) contradict(status gateway.Status) string {
 			return fmt.Sprintf("the core released it %d times and the bank credited it %d times", released, posted)
 		}
 	case gateway.StatusVisitBranch:
-		if released != returned || posted > 0 {
+		if released != returned+f.core.Reversed || posted > 0 { // of one that the core reversed there is nothing left to return
 			return fmt.Sprintf("the core released it %d times, took it back %d times, and the bank credited it %d times", released, returned, posted)
 		}
 	case gateway.StatusProcessing:

@@ -37,6 +37,8 @@ func TestJudge(t *testing.T) {
 	credit := func(amount int64, iban string) []sandboxbank.Credit {
 		return []sandboxbank.Credit{{Reference: reference, Amount: amount, IBAN: iban, State: "posted", Posted: 1}}
 	}
+	reversed := effect(1, 0)
+	reversed.Reversed = 1
 	portal := sandboxcore.Effect{RequestID: "rq", Reference: "PT-1", Channel: "portal", Released: 1}
 	for name, c := range map[string]struct {
 		rows          written
@@ -44,6 +46,8 @@ func TestJudge(t *testing.T) {
 		credits       []sandboxbank.Credit
 		doubles, lies int
 	}{
+		"reversed, and returned":      {row(gateway.Returned), []sandboxcore.Effect{reversed}, posted(0), 0, 0},
+		"forgotten, and again":        {row(gateway.Credited), []sandboxcore.Effect{effect(1, 0), effect(1, 0)}, posted(1), 1, 1},
 		"paid once":                   {row(gateway.Credited), []sandboxcore.Effect{effect(1, 0)}, posted(1), 0, 0},
 		"taken back":                  {row(gateway.Returned), []sandboxcore.Effect{effect(1, 1)}, posted(0), 0, 0},
 		"taken back, then the portal": {row(gateway.Returned), []sandboxcore.Effect{effect(1, 1), portal}, nil, 0, 0},
@@ -101,10 +105,10 @@ func TestJudgeMoneyWithoutRow(t *testing.T) {
 	}
 	var late written
 	v, err = r.judge(t.Context(), &late, func() books {
-		late = written{{ID: "id", Reference: "RF1", State: gateway.Refunded}}
+		late = written{{ID: "id", Reference: "RF1", State: gateway.Credited}} // since the books were read
 		return moved
 	})
-	if err != nil || v.Verdict != Exact || v.Unfinished != 1 {
+	if err != nil || v.Verdict != Exact {
 		t.Errorf("of a row that came meanwhile the referee says %+v, %v", v, err)
 	}
 }

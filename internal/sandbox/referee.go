@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -10,8 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+
+	"github.com/istirdad/istirdad/gateway"
 )
 
 // Answer is what a customer was told by a 202: the gateway's promise, as seen on the wire.
@@ -22,20 +24,41 @@ type Answer struct {
 	State     string `json:"state"`
 }
 
+// check refuses what can't be judged: a misspelt status would be believed for ever.
+func (a Answer) check() error {
+	switch gateway.Status(a.Status) {
+	case gateway.StatusProcessing, gateway.StatusCompleted, gateway.StatusRejected, gateway.StatusCancelled, gateway.StatusVisitBranch:
+	default:
+		return fmt.Errorf("no refund's status is %q", a.Status)
+	}
+	if a.RefundID == "" || a.Reference == "" {
+		return errors.New("an answer names its refund and its reference")
+	}
+	return nil
+}
+
+// told is an answer, and what the books said against it at the time: a falsehood that comes true later was one all the
+// same.
+type told struct {
+	Answer
+	Caught string `json:"caught,omitempty"`
+}
+
 // referee collects the 202s and judges them against the books.
 type referee struct {
+	readBooks  func() books // nil: nothing is held against them before it is judged
 	confirming sync.RWMutex // read-locked from a confirm's arrival until its answer is heard
 
 	mu      sync.Mutex
-	answers map[string][]Answer // by refund, in the order told
-	file    *os.File            // nil: memory only
+	answers map[string][]told // by refund, in the order told
+	file    *os.File          // nil: memory only
 }
 
 const answersFile = "referee.jsonl"
 
 // newReferee remembers in dir, also what it was told before; an empty dir is memory alone.
 func newReferee(dir string) (*referee, error) {
-	r := &referee{answers: map[string][]Answer{}}
+	r := &referee{answers: map[string][]told{}}
 	if dir == "" {
 		return r, nil
 	}
@@ -45,10 +68,9 @@ func newReferee(dir string) (*referee, error) {
 		return nil, err
 	}
 	whole := bytes.LastIndexByte(known, '\n') + 1 // a line that was cut short was never answered
-	lines := bufio.NewScanner(bytes.NewReader(known[:whole]))
-	for lines.Scan() {
-		var a Answer
-		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+	for line := range bytes.Lines(known[:whole]) {
+		var a told
+		if err := json.Unmarshal(line, &a); err != nil {
 			return nil, fmt.Errorf("%s: %w", answersFile, err)
 		}
 		r.answers[a.RefundID] = append(r.answers[a.RefundID], a)
@@ -62,11 +84,12 @@ func newReferee(dir string) (*referee, error) {
 
 // hear notes answers. What it has heard survives a kill once hear has returned.
 func (r *referee) hear(answers ...Answer) error {
+	heard := r.hold(answers)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
-	for _, a := range answers {
+	for _, a := range heard {
 		if err := encoder.Encode(a); err != nil {
 			return err
 		}
@@ -79,6 +102,22 @@ func (r *referee) hear(answers ...Answer) error {
 		return err
 	}
 	return r.file.Sync()
+}
+
+// hold holds answers against the books of now, which are never behind what was told.
+func (r *referee) hold(answers []Answer) []told {
+	fs := files{}
+	if r.readBooks != nil && slices.ContainsFunc(answers, func(a Answer) bool { return a.Status != string(gateway.StatusProcessing) }) {
+		fs.enter(r.readBooks())
+	}
+	heard := make([]told, len(answers))
+	for i, a := range answers {
+		heard[i].Answer = a
+		if r.readBooks != nil {
+			heard[i].Caught = fs.open(a.Reference).contradict(gateway.Status(a.Status))
+		}
+	}
+	return heard
 }
 
 func (r *referee) reset() error {
@@ -149,7 +188,7 @@ func (t *tap) flush() {
 }
 
 // told is a copy of the answers, so that no confirm waits for the judging.
-func (r *referee) told() map[string][]Answer {
+func (r *referee) told() map[string][]told {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.answers) // the slices are only ever appended to

@@ -50,7 +50,15 @@ func TestRefereeObjects(t *testing.T) {
 
 	w.ClearFaults()
 	c.Await(id, "credited")
-	w.Exact() // the books have caught up with what was told
+	violated(t, w, 0, 1, "lie: "+reference+" was told completed") // the books have caught up; it was a lie all the same
+	w.Reset()
+
+	c.Prove()
+	id = c.Preview("rq-p03-1").RefundID
+	c.Confirm(id).Want(202)
+	reference = c.Await(id, "credited").Reference
+	tell(t, w, sandbox.Answer{RefundID: id, Reference: reference, Status: "completed", State: "credited"})
+	w.Exact()
 
 	// Told that it was refused, while it was paid; and the other final statuses that the books contradict.
 	for _, status := range []string{"rejected", "cancelled", "visit_branch"} {
@@ -70,6 +78,12 @@ func TestRefereeObjects(t *testing.T) {
 	// Answered 202, and no row.
 	tell(t, w, sandbox.Answer{RefundID: "01a20472-cd33-7412-b4e0-5a752510a5e1", Reference: "RF0123456789ABCDEF", Status: "processing"})
 	violated(t, w, 1, 0, "lost: RF0123456789ABCDEF")
+	for _, a := range []sandbox.Answer{
+		{RefundID: "x", Reference: "RF0123456789ABCDEF", Status: "Completed"}, {RefundID: "x", Reference: "RF0123456789ABCDEF"},
+		{Reference: "RF0123456789ABCDEF", Status: "completed"}, {RefundID: "x", Status: "completed"},
+	} {
+		control(t, w, http.MethodPost, "/referee/answers", object{"items": []sandbox.Answer{a}}, http.StatusBadRequest)
+	}
 	if v := w.Referee(); v.Confirmed != 1 {
 		t.Errorf("of one answer that was handed in %d are counted", v.Confirmed)
 	}

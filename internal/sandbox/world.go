@@ -106,9 +106,7 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		w.undo(w.stop)
 	}
 	w.board.OnChange(w.obeyStop)
-	if err = w.board.Set(o.Faults); err != nil {
-		return nil, err
-	}
+	w.obeyStop()
 	return w, nil
 }
 
@@ -171,6 +169,9 @@ func (w *World) standIns(o Options, books string) (err error) {
 		return err
 	}
 	w.undo(func() { _ = w.board.Close() })
+	if err = w.board.Set(o.Faults); err != nil { // before anybody can call
+		return err
+	}
 	users := map[string]string{}
 	for _, p := range w.seed.People {
 		users[p.IDNumber] = p.User
@@ -205,6 +206,7 @@ func (w *World) standIns(o Options, books string) (err error) {
 	if w.referee, err = newReferee(books); err != nil {
 		return fmt.Errorf("referee: %w", err)
 	}
+	w.referee.readBooks = w.readBooks
 	w.undo(w.referee.close)
 	return nil
 }

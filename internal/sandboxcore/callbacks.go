@@ -103,7 +103,7 @@ func (c *Core) deliver(d delivery) {
 		return
 	}
 	if until, closed := c.cfg.Faults.Closed(time.Now()); closed {
-		c.calling.add(until, d)
+		c.calling.add(time.Now().Add(min(stoppedPause, time.Until(until))), d) // a window may be taken back
 		return
 	}
 	m := c.mischief(sandboxfault.CallCallback, c.cfg.UserOf(d.payer), d.possible)
