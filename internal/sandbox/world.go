@@ -106,7 +106,7 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		w.undo(w.stop)
 	}
 	w.board.OnChange(w.obeyStop)
-	w.obeyStop()
+	w.obeyStop() //nolint:contextcheck // a listener outlives the call that begins it
 	return w, nil
 }
 
