@@ -23,7 +23,7 @@ type Preview struct {
 	Approval  bool // a second person at the bank will have to agree
 	Warnings  []Warning
 
-	MobileChangedAt time.Time // the customer's, as the bank had it then; zero: not on record
+	MobileChangedAt time.Time // the customer's, as the bank had it then; zero: not lately, or not on record
 }
 
 // Lifetimes of what may be forgotten (api.md).

@@ -1,7 +1,6 @@
 package redissession
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -15,7 +14,7 @@ import (
 )
 
 // A kind is what a value is. It ends with the number of the value's format: to raise it makes absent whatever an older
-// program wrote, which beats reading it wrongly.
+// program wrote, which beats reading it wrongly. A field that an older program may leave unread doesn't raise it.
 const (
 	kindProof    = "proof.1"
 	kindKey      = "key.1"
@@ -73,15 +72,14 @@ func (s *Sessions) seal(at place, value any) (string, error) {
 	return string(s.sealer.Seal(plain, at.associated)), nil
 }
 
-// open reports whether sealed is a value of this place, as this program writes them, and if so reads it.
+// open reports whether sealed is a value of this place, and if so reads it. Only a gateway can have sealed it, so a field
+// that this program doesn't know is a newer release's, which runs beside it for a while: no reason to lose the value.
 func (s *Sessions) open(at place, sealed string, value any) bool {
 	plain, err := s.sealer.Open([]byte(sealed), at.associated)
 	if err != nil {
 		return false
 	}
-	dec := json.NewDecoder(bytes.NewReader(plain))
-	dec.DisallowUnknownFields()
-	return dec.Decode(value) == nil
+	return json.Unmarshal(plain, value) == nil
 }
 
 // load reads the value of a place; found is false when there is none that opens.

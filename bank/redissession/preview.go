@@ -84,7 +84,7 @@ type kept struct {
 	Promised             saudi.Date
 	NeedsCode, Approval  bool
 	Warnings             []bank.Warning
-	MobileChangedAt      time.Time
+	MobileChangedAt      time.Time `json:",omitzero"`
 }
 
 type party struct {
