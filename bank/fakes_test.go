@@ -113,10 +113,14 @@ type sightings struct {
 	bank.Seen
 	ledger *otptest.Ledger
 	sought []bank.Sought
+	hangs  bool // until whoever asks gives up
 }
 
 func (s *sightings) Seek(ctx context.Context, sought bank.Sought) (bank.Seen, error) {
 	s.sought = append(s.sought, sought)
+	if s.hangs {
+		<-ctx.Done()
+	}
 	return s.Seen, s.at(ctx, "Seek")
 }
 

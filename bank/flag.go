@@ -41,10 +41,14 @@ const (
 	looksMany     = LookupsMax * 4 / 5
 )
 
+// flagsMax is how long a confirm waits to know its flags: two reads by key, which take milliseconds while the store is
+// well, and somebody stands before a screen.
+const flagsMax = 500 * time.Millisecond
+
 // Sought is what is looked for before a confirm is recorded.
 type Sought struct {
 	To          saudi.IBAN
-	Beneficiary saudi.Party // not counted among the others; zero: nobody
+	Beneficiary saudi.Party // not counted among the others
 	Since       time.Time
 	Employee    string // who asks at the counter; empty: nobody
 	Day         saudi.Date
@@ -52,16 +56,30 @@ type Sought struct {
 
 // Seen is what was found.
 type Seen struct {
-	Others int // ID numbers that refunds to the account were for since then
+	Others int // people that refunds to the account were for since then
 	Looks  int // of the employee at customers that day
 }
 
 // Sightings is the record of what has to be seen over many refunds.
 type Sightings interface {
-	// Seek answers as of some moment: what is recorded meanwhile may be missing.
+	// Seek answers as of some moment: what is recorded meanwhile may be missing, so of many confirms at once none may see
+	// the others.
 	Seek(ctx context.Context, s Sought) (Seen, error)
 	// Read is as otp.Ledger says: what codes a customer was sent.
 	Read(ctx context.Context, customer string) (otp.Record, error)
+}
+
+// flagsInTime is flags within flagsMax, whether or not the client still listens. Where no flag holds anything up, a confirm
+// doesn't fail for want of them.
+func (p *Path) flagsInTime(ctx context.Context, terms Terms, preview Preview, now time.Time) ([]gateway.Mark, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flagsMax)
+	defer cancel()
+	flags, err := p.flags(ctx, preview, now)
+	if err != nil && len(terms.Hold) == 0 {
+		p.Log.WarnContext(ctx, "a confirm goes on without its flags", "refund", preview.ID, "err", err)
+		return nil, nil
+	}
+	return flags, err
 }
 
 // flags is what is seen of a preview that is about to be confirmed.
@@ -83,16 +101,16 @@ func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags
 			codes++
 		}
 	}
-	if !payment.Beneficiary.IsZero() {
+	person := payment.Beneficiary.IsPerson()
+	if person {
 		seen.Others++
 	}
-	person := payment.Beneficiary.Kind() == saudi.KindNationalID || payment.Beneficiary.Kind() == saudi.KindIqama
 	for _, f := range []struct {
 		flag gateway.Mark
 		is   bool
 	}{
 		{FlagAccountOfMany, seen.Others >= partiesMany},
-		{FlagMobileChanged, !preview.MobileChangedAt.IsZero() && now.Sub(preview.MobileChangedAt) < mobileWithin},
+		{FlagMobileChanged, changedLately(preview.MobileChangedAt, now)},
 		{FlagOtherBeneficiary, person && payment.Beneficiary != payment.Payer},
 		{FlagCodesResent, codes >= codesMany},
 		{FlagTellerLooks, seen.Looks >= looksMany},
@@ -102,6 +120,11 @@ func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags
 		}
 	}
 	return flags, nil
+}
+
+// changedLately reports whether a mobile that changed then is flagged now.
+func changedLately(mobile, now time.Time) bool {
+	return !mobile.IsZero() && now.Sub(mobile) < mobileWithin
 }
 
 // holding are those of the flags for which the bank has a refund wait.

@@ -1,8 +1,12 @@
 package bank_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +44,7 @@ func TestFlags(t *testing.T) {
 		"nothing":                   {},
 		"for another person":        {paid: func(w *world, r *bank.PaidRequest) { r.Beneficiary = worker(w) }, want: "other_beneficiary"},
 		"for a vehicle":             {paid: func(w *world, r *bank.PaidRequest) { r.Beneficiary, _ = saudi.NewParty(saudi.KindVehicle, "900000002") }},
+		"for a visitor":             {paid: func(w *world, r *bank.PaidRequest) { r.Beneficiary, _ = saudi.NewParty(saudi.KindBorder, "3000000001") }, want: "other_beneficiary"},
 		"for nobody":                {paid: func(_ *world, r *bank.PaidRequest) { r.Beneficiary = saudi.Party{} }},
 		"a mobile of this week":     {world: recently(7*24*time.Hour - time.Minute), want: "mobile_changed"},
 		"a mobile of last week":     {world: recently(7 * 24 * time.Hour)},
@@ -47,6 +52,10 @@ func TestFlags(t *testing.T) {
 		"an account of many":        {world: func(w *world) { w.sightings.Others = 5 }, want: "account_of_many"},
 		"an account of many, asked for nobody": {
 			world: func(w *world) { w.sightings.Others = 5 }, paid: func(_ *world, r *bank.PaidRequest) { r.Beneficiary = saudi.Party{} },
+		},
+		"an account of many, asked for a vehicle": {
+			world: func(w *world) { w.sightings.Others = 5 },
+			paid:  func(_ *world, r *bank.PaidRequest) { r.Beneficiary, _ = saudi.NewParty(saudi.KindVehicle, "900000002") },
 		},
 		"a few codes":              {world: sent(4, time.Minute)},
 		"code after code":          {world: sent(5, 29*time.Minute), want: "codes_resent"},
@@ -74,7 +83,11 @@ func TestFlags(t *testing.T) {
 						c.paid(w, r)
 					}
 				})
-				r, _, err := w.Confirm(t.Context(), caller, w.preview("rq-1").ID, "", "")
+				preview := w.preview("rq-1")
+				if flagged := slices.Contains(c.want.List(), bank.FlagMobileChanged); preview.MobileChangedAt.IsZero() == flagged {
+					t.Errorf("its preview keeps %v", preview.MobileChangedAt)
+				}
+				r, _, err := w.Confirm(t.Context(), caller, preview.ID, "", "")
 				if err != nil || r.Flags != c.want || r.Held != "" || r.State != gateway.Queued {
 					t.Errorf("it is %s, flagged %q, held for %q; %v", r.State, r.Flags, r.Held, err)
 				}
@@ -135,9 +148,10 @@ func TestFlagsAreNotForTheTeller(t *testing.T) {
 	}
 }
 
-// TestTroubleWithFlags: a refund whose flags can't be known isn't recorded; the same confirm goes on later.
+// TestTroubleWithFlags: where a flag holds refunds up, one whose flags can't be known isn't recorded; the same confirm goes
+// on later.
 func TestTroubleWithFlags(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(t *bank.Terms) { t.Hold = []gateway.Mark{bank.FlagTellerLooks} })
 	w.paid("rq-1", 2_000_00)
 	preview := w.preview("rq-1")
 	challenge, code := w.code(preview.ID)
@@ -149,6 +163,41 @@ func TestTroubleWithFlags(t *testing.T) {
 	w.trouble.set("", nil)
 	_, _, err := w.Confirm(t.Context(), caller, preview.ID, challenge, code)
 	w.wantErr(err, nil)
+}
+
+// TestTroubleWithFlagsThatHoldNothing: a refund is recorded without them, and the log says so.
+func TestTroubleWithFlagsThatHoldNothing(t *testing.T) {
+	for _, method := range []string{"Seek", "Read"} {
+		w := newWorld(t)
+		var log bytes.Buffer
+		w.Log = slog.New(slog.NewTextHandler(&log, nil))
+		w.sightings.Others = 9
+		w.paid("rq-1", 100_00)
+		w.trouble.set(method, errors.New("connection refused"))
+		r, _, err := w.Confirm(t.Context(), caller, w.preview("rq-1").ID, "", "")
+		if err != nil || r.State != gateway.Queued || r.Flags != "" || !strings.Contains(log.String(), r.ID) {
+			t.Errorf("%s: it is %s, flagged %q, %v; the log says %q", method, r.State, r.Flags, err, log.String())
+		}
+	}
+}
+
+// TestSlowFlags: a confirm waits half a second for them at most, and its code is as good as before.
+func TestSlowFlags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.paid("rq-1", 2_000_00)
+		preview := w.preview("rq-1")
+		challenge, code := w.code(preview.ID)
+		w.sightings.hangs, w.terms.Hold = true, bank.Flags()
+		began := time.Now()
+		_, _, err := w.Confirm(t.Context(), caller, preview.ID, challenge, code)
+		w.wantErr(err, bank.ErrUnavailable)
+		w.terms.Hold = nil
+		r, _, err := w.Confirm(t.Context(), caller, preview.ID, challenge, code)
+		if took := time.Since(began); err != nil || r.State != gateway.Queued || took != time.Second {
+			t.Errorf("it is %s, %v, after %v", r.State, err, took)
+		}
+	})
 }
 
 // TestLookupTallies: a branch sees its own, the back office everybody's.

@@ -89,16 +89,19 @@ func (p *Path) draw(ctx context.Context, terms Terms, c Caller, a Asked) (Previe
 	case rules.Exceeded(day):
 		return Preview{}, gateway.ErrLimitExceeded
 	}
-	return Preview{
+	preview := Preview{
 		ID: uuid.Must(uuid.NewV7()).String(), Origin: c.origin(), Payment: listed.Payment, To: to,
 		CreatedAt: now, ExpiresAt: now.Add(PreviewLife),
 		Promised:  terms.promise(now),
 		NeedsCode: terms.needsCode(c, listed.Payment.Amount),
 		Approval:  rules.Held(day) != "",
 		Warnings:  listed.Warnings,
-
-		MobileChangedAt: customer.MobileChangedAt,
-	}, nil
+	}
+	// Only what is flagged is kept: a release that doesn't know of it can't open a preview that has it.
+	if changedLately(customer.MobileChangedAt, now) {
+		preview.MobileChangedAt = customer.MobileChangedAt
+	}
+	return preview, nil
 }
 
 func (t Terms) typedAccount(customer Customer, typed string) (saudi.IBAN, error) {
@@ -194,6 +197,10 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	case rules.Exceeded(day):
 		return p.confirmed(ctx, c, id, gateway.ErrLimitExceeded)
 	}
+	flags, err := p.flagsInTime(ctx, terms, preview, now) // before the code: a confirm that fails here hasn't used it
+	if err != nil {
+		return p.confirmed(ctx, c, id, err)
+	}
 	if err := p.agreed(ctx, terms, c, preview, challengeID, code); err != nil {
 		return gateway.Refund{}, false, err
 	}
@@ -201,10 +208,6 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	// commit leaves nobody knowing how it ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingMax)
 	defer cancel()
-	flags, err := p.flags(ctx, preview, now)
-	if err != nil {
-		return gateway.Refund{}, false, err
-	}
 	rules.Holds = append(rules.Holds, terms.holding(flags)...)
 	r, first, err := p.Book.Accept(ctx, gateway.Acceptance{
 		ID: preview.ID, Bank: terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,

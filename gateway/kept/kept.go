@@ -69,9 +69,10 @@ func (s Sealer) Open(r *gateway.Refund, p People) error {
 	return errors.Join(failed[:]...)
 }
 
-// Use is what is kept of a refund's account having been used for somebody; false when it was for nobody.
+// Use is what is kept of a refund's account having been used for somebody; false when it was for nobody, or for what is no
+// person.
 func (s Sealer) Use(r gateway.Refund) (account, party []byte, ok bool) {
-	if r.Payment.Beneficiary.IsZero() {
+	if !r.Payment.Beneficiary.IsPerson() {
 		return nil, nil, false
 	}
 	return s.sealer.BlindIndex(toIBAN, r.To.Compact()), s.sealer.BlindIndex(usedFor, r.Payment.Beneficiary.Number()), true

@@ -37,6 +37,10 @@ func accountUses(t *testing.T, s Store) {
 		}))
 	}
 	accept(t, s, with(acceptance(20), func(a *gateway.Acceptance) { a.Payment.Beneficiary = saudi.Party{} }))
+	for n, kind := range []saudi.Kind{saudi.KindVehicle, saudi.KindEstablishment} { // no people
+		number := map[saudi.Kind]string{saudi.KindVehicle: "900000002", saudi.KindEstablishment: "7000000001"}[kind]
+		accept(t, s, with(acceptance(22+n), func(a *gateway.Acceptance) { a.Payment.Beneficiary = party(kind, number) }))
+	}
 	accept(t, s, with(acceptance(21), func(a *gateway.Acceptance) { a.To, a.Payment.Beneficiary = account(2), worker(7) }))
 	for name, c := range map[string]struct {
 		to    saudi.IBAN

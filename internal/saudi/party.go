@@ -139,6 +139,11 @@ func (p Party) Kind() Kind { return p.kind }
 // Number returns the number CLEAR: for a wire or a sealed column only.
 func (p Party) Number() string { return p.number.reveal() }
 
+// IsPerson reports whether it is a human being: a citizen, a resident or a visitor.
+func (p Party) IsPerson() bool {
+	return p.kind == KindNationalID || p.kind == KindIqama || p.kind == KindBorder
+}
+
 // IsZero reports whether p is nobody.
 func (p Party) IsZero() bool { return p == Party{} }
 

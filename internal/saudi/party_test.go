@@ -128,6 +128,18 @@ func TestPartyIsComparable(t *testing.T) {
 	}
 }
 
+func TestIsPerson(t *testing.T) {
+	for kind, number := range map[saudi.Kind]string{
+		saudi.KindNationalID: "1900000017", saudi.KindIqama: "2900000015", saudi.KindBorder: "3000000001",
+		saudi.KindEstablishment: "7000000001", saudi.KindVehicle: "900000002", "": "",
+	} {
+		p, _ := saudi.NewParty(kind, number)
+		if want := kind == saudi.KindNationalID || kind == saudi.KindIqama || kind == saudi.KindBorder; p.Kind() != kind || p.IsPerson() != want {
+			t.Errorf("%s of kind %q is a person: %v", p, kind, p.IsPerson())
+		}
+	}
+}
+
 func TestPartyMasked(t *testing.T) {
 	for number, want := range map[string]string{
 		"900000002": "9*****002",
