@@ -18,8 +18,10 @@ const (
 
 	addUse = `INSERT INTO account_uses AS u (account_index, party_index, last_at) VALUES ($1, $2, $3)
 		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = greatest(u.last_at, excluded.last_at)`
-	selectSeen = `SELECT (SELECT count(*) FROM account_uses
-			WHERE account_index = ANY ($1) AND last_at >= $2 AND party_index <> ALL ($3)),
+	// selectSeen counts under each of the keys and takes the most: whom an account was used for before a rotation and again
+	// after it is one, and no index of the one key tells under the other.
+	selectSeen = `SELECT (SELECT max((SELECT count(*) FROM account_uses
+			WHERE account_index = account AND last_at >= $2 AND party_index <> ALL ($3))) FROM unnest($1::bytea[]) AS account),
 		coalesce((SELECT n FROM lookup_days WHERE employee = $4 AND day = $5), 0)`
 )
 
@@ -47,8 +49,7 @@ func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found 
 			on time.Time
 		)
 		err := row.Scan(&on, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
-		year, month, dayOfMonth := on.Date()
-		t.Day = saudi.Date{Year: year, Month: month, Day: dayOfMonth}
+		t.Day = dateOf(on)
 		found = append(found, t)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -238,6 +239,12 @@ func TestRotatedKeyStillReads(t *testing.T) {
 	got, err := again.Lookup(t.Context(), want.ID)
 	if diff := cmp.Diff(want, got, byParty, byIBAN); diff != "" || err != nil {
 		t.Errorf("after the rotation: %v\n%s", err, diff)
+	}
+	// Whom an account was used for before and after is one.
+	mustAccept(t, again, acceptance(2))
+	seen, err := again.Seek(t.Context(), bank.Sought{To: want.To, Since: start, Day: saudi.DateOf(start)})
+	if err != nil || seen.Others != 1 {
+		t.Errorf("the account was used for %d, %v", seen.Others, err)
 	}
 }
 

@@ -19,10 +19,11 @@ const (
 
 	addUse = `INSERT INTO account_uses (account_index, party_index, last_at) VALUES (?, ?, ?)
 		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = max(last_at, excluded.last_at)`
-	// selectSeen takes its indexes as lists of hex.
-	selectSeen = `SELECT (SELECT count(*) FROM account_uses
-			WHERE account_index IN (SELECT unhex(value) FROM json_each(?1)) AND last_at >= ?2
-				AND party_index NOT IN (SELECT unhex(value) FROM json_each(?3))),
+	// selectSeen takes its indexes as lists of hex. It counts under each of the keys and takes the most: whom an account
+	// was used for before a rotation and again after it is one, and no index of the one key tells under the other.
+	selectSeen = `SELECT (SELECT max((SELECT count(*) FROM account_uses
+			WHERE account_index = unhex(account.value) AND last_at >= ?2
+				AND party_index NOT IN (SELECT unhex(value) FROM json_each(?3)))) FROM json_each(?1) AS account),
 		coalesce((SELECT n FROM lookup_days WHERE employee = ?4 AND day = ?5), 0)`
 )
 
