@@ -6,6 +6,13 @@ ALTER TABLE refunds ADD COLUMN held text NOT NULL DEFAULT '', ADD COLUMN flags t
 COMMENT ON COLUMN refunds.held IS 'why it awaits approval; empty: it never did';
 COMMENT ON COLUMN refunds.flags IS 'what was seen of it at the confirm; not for the customer';
 
+-- What awaits approval says why from now on too. It had two reasons, and the row doesn't say which: where the customer was
+-- let in by an identity check that was one for sure; anywhere else it can only be the amount.
+UPDATE refunds SET held = CASE
+	WHEN EXISTS (SELECT FROM lookups WHERE lookups.id = refunds.session AND length(identity_check) > 0) THEN 'identity_check'
+	ELSE 'above_limit' END
+WHERE state = 'awaiting_approval';
+
 DROP TRIGGER refunds_fixed ON refunds;
 CREATE TRIGGER refunds_fixed BEFORE UPDATE OF
 	id, reference, ordinal, customer, session, client, channel, teller, employee, branch, request_id, service,

@@ -5,6 +5,13 @@
 ALTER TABLE refunds ADD COLUMN held TEXT NOT NULL DEFAULT ''; -- empty: it never awaited approval
 ALTER TABLE refunds ADD COLUMN flags TEXT NOT NULL DEFAULT '';
 
+-- What awaits approval says why from now on too. It had two reasons, and the row doesn't say which: where the customer was
+-- let in by an identity check that was one for sure; anywhere else it can only be the amount.
+UPDATE refunds SET held = CASE
+	WHEN EXISTS (SELECT 1 FROM lookups WHERE lookups.id = refunds.session AND length(identity_check) > 0) THEN 'identity_check'
+	ELSE 'above_limit' END
+WHERE state = 'awaiting_approval';
+
 DROP TRIGGER refunds_fixed;
 
 -- +goose StatementBegin
