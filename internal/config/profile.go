@@ -130,7 +130,9 @@ type Approvals struct {
 	BackOffice string `yaml:"back_office"`
 	// Hold are the flags for which a refund awaits approval, whatever its amount and wherever it was asked for: any of
 	// account_of_many, mobile_changed, other_beneficiary, codes_resent and teller_looks. Every flag is shown to approvers,
-	// with or without. Optional: none holds anything up.
+	// with or without. Name one only when all gateways are of a release that knows it: those of before let its refunds
+	// through. Of confirms that come at once none sees the others, so account_of_many may hold none of them; what they come
+	// to is within the day's limit. Optional: none holds anything up.
 	Hold []string `yaml:"hold,flow"`
 }
 
