@@ -16,3 +16,18 @@ func TestMaskedBody(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskedBodyWhateverTheNames: the core chooses its references, and none of them takes a number apart.
+func TestMaskedBodyWhateverTheNames(t *testing.T) {
+	numbers := []number{{"SA6680000000608010167519", "SA66 80** **** **** **** 7519"}, {"1000000017", "1******017"}}
+	for _, name := range []string{"0", "1", "1000000", "100000001", "100000000", "000000060801016751", ",", `"`, "number", ""} {
+		body := `{"core_reference":"` + name + `","payer":{"number":"1000000017"},"iban":"SA6680000000608010167519","other":"1000000025"}`
+		want := `{"core_reference":"` + name + `","payer":{"number":"1******017"},"iban":"SA66 80** **** **** **** 7519","other":"1******025"}`
+		if got := maskedBody(body, numbers, "RFK5EWJTN6GVB8STYT", name, "rq-1"); got != want {
+			t.Errorf("%q: %s\nwant %s", name, got, want)
+		}
+	}
+	if got := maskedBody(`{"core_reference":"1000000017"}`, numbers, "1000000017"); got != `{"core_reference":"1******017"}` {
+		t.Errorf("a customer's number by another name: %s", got)
+	}
+}

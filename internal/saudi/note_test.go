@@ -15,7 +15,14 @@ func TestMaskNumbers(t *testing.T) {
 		"1900000017":                          "1******017",
 		"1900 000 017":                        "1*** *** 017",
 		"1900000017 2900000015":               "1********* *******015", // so written they may be one number
-		"1900000017, 2900000015":              "1******017, 2******015",
+		"1900000017, 2900000015":              "1*********, *******015",
+		"1900000017\n2900000015":              "1******017\n2******015",
+		"+966 (50) 123-4567":                  "+9** (**) ***-*567",
+		"050.123.4567 / 050/123/4567":         "0**.***.**** / ***/***/*567",
+		"1_000_000_017":                       "1_***_***_017",
+		"1,000,000,017":                       "1,***,***,017",
+		"١٬٠٠٠٬٠٠٠٬٠١٧":                       "١٬***٬***٬٠١٧",
+		"12:30:45:12:30:45":                   "12:30:45:12:30:45",
 		"رقم ١٩٠٠٠٠٠٠١٧ مطابق":                "رقم ١******٠١٧ مطابق",
 		"۱۹۰۰۰۰۰۰۱۷":                          "۱******۰۱۷",
 		"１９００００００１７":                          "１******０１７",
@@ -36,6 +43,19 @@ func TestMaskNumbers(t *testing.T) {
 	}
 }
 
+// TestMaskBody: a body's fields are each a number, or none.
+func TestMaskBody(t *testing.T) {
+	for body, want := range map[string]string{
+		`["12345678","12345678",12345678,1]`:     `["12345678","12345678",12345678,1]`,
+		`{"number":"1900000017","amount":65000}`: `{"number":"1******017","amount":65000}`,
+		`{"note":"1900 000-017"}`:                `{"note":"1*** ***-017"}`,
+	} {
+		if got := saudi.MaskBody(body); got != want {
+			t.Errorf("%q became %q, want %q", body, got, want)
+		}
+	}
+}
+
 func TestIsBlank(t *testing.T) {
 	for text, want := range map[string]bool{"": true, " ": true, "\u200f \t": true, ".": false, "نعم": false, " x ": false} {
 		if saudi.IsBlank(text) != want {
@@ -47,7 +67,7 @@ func TestIsBlank(t *testing.T) {
 // FuzzMaskNumbers: nothing that the strict readers would take for somebody's number is left, and whatever is masked once
 // stays as it is.
 func FuzzMaskNumbers(f *testing.F) {
-	for _, text := range []string{"1900000017", "for ٢٩٠٠٠٠٠٠١٥.", "0501234567", "SA6680000555608000000001", "1 9 0 0 0 0 0 0 1 7", "12-34"} {
+	for _, text := range []string{"1900000017", "for ٢٩٠٠٠٠٠٠١٥.", "0501234567", "SA6680000555608000000001", "1 9 0 0 0 0 0 0 1 7", "12-34", "+966 (50) 123-4567", "1,900,000,017"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
