@@ -25,6 +25,7 @@ const (
 	selectWithdrawn = `SELECT true FROM withdrawn WHERE id = $1`
 	insertWithdrawn = `INSERT INTO withdrawn (id, at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`
 	pruneWithdrawn  = `SELECT prune_withdrawn($1)`
+	pruneUses       = `SELECT prune_account_uses($1)`
 
 	// clearRecord writes nothing where there is nothing to clear.
 	clearRecord = `UPDATE ledger SET record = cleared, updated_at = $2, stamp = $3 WHERE customer = $1 AND record <> cleared`
@@ -130,7 +131,8 @@ func (s *Store) accept(a *acceptance, dead int, spent money.Amount) ([]statement
 	if a.Challenge != "" {
 		write = append(write, exec(clearRecord, a.Origin.Customer, a.At, int64(a.stamp)))
 	}
-	return write, nil
+	// The last, so that no row of another's is held for longer than the commit takes.
+	return append(write, exec(pruneUses, a.At.Add(-kept.UsesFor))), nil
 }
 
 // refused says what an accept that broke a rule is told. Which of several broken rules the database names is its own

@@ -13,8 +13,10 @@ import (
 const (
 	insertSMS = `INSERT INTO sms (id, message, about, at, kind, route, outcome, recipient, recipient_index, text)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	selectSMS = `SELECT id, message, about, at, kind, route, outcome, recipient, text FROM sms
-		WHERE about <> '' AND about = ANY ($1) ORDER BY at, id LIMIT $2`
+	// selectSMS sorts what it found: going by the time, it would look at everybody's.
+	selectSMS = `WITH found AS MATERIALIZED (SELECT id, message, about, at, kind, route, outcome, recipient, text FROM sms
+		WHERE about <> '' AND about = ANY ($1)) SELECT * FROM found ORDER BY at, id LIMIT $2`
+	pruneSMS = `SELECT prune_sms($1)`
 
 	insertExchange  = `INSERT INTO exchanges (refund_id, version, call, exchange) VALUES ($1, $2, $3, $4)`
 	selectExchanges = `SELECT version, exchange FROM exchanges WHERE refund_id = $1 ORDER BY version`
@@ -27,15 +29,15 @@ const (
 	selectLookup = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
 		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE id = $1`
 
-	// Most refunds are credited, so the newest of all and of those are found by going back through all. Those that haven't
-	// ended and those that ended dead are few, each with an index of its own that holds no others.
+	// Most refunds are credited, so the newest of all and of those are found by going back through all. Those that ended
+	// dead have an index in the order of the list; those that haven't ended stay so few that they are all looked at.
 	allRefunds       = selectRefund + `WHERE id < $1 ORDER BY id DESC LIMIT $2`
 	creditedRefunds  = selectRefund + `WHERE id < $1 AND state = 'credited' ORDER BY id DESC LIMIT $2`
-	refundsOfTheFew  = selectRefund + `WHERE id IN (SELECT id FROM few ORDER BY id DESC LIMIT $2) ORDER BY id DESC`
-	refundsOfTheDead = `WITH few AS MATERIALIZED (SELECT id FROM refunds
-		WHERE state IN ('rejected', 'cancelled', 'returned') AND state = $3 AND id < $1) ` + refundsOfTheFew
+	refundsOfTheDead = selectRefund + `WHERE id < $1 AND state IN ('rejected', 'cancelled', 'returned') AND state = $3
+		ORDER BY id DESC LIMIT $2`
 	refundsUnfinished = `WITH few AS MATERIALIZED (SELECT id FROM refunds
-		WHERE state IN (` + unfinished + `) AND state = $3 AND id < $1) ` + refundsOfTheFew
+		WHERE state IN (` + unfinished + `) AND state = $3 AND id < $1) ` +
+		selectRefund + `WHERE id IN (SELECT id FROM few ORDER BY id DESC LIMIT $2) ORDER BY id DESC`
 )
 
 // RecordSMS is as otp.Records says.
@@ -43,7 +45,7 @@ func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
 	sealed := s.sealer.SealSMS(m)
 	return s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
 		return tx.commit(ctx, exec(insertSMS, m.ID, m.Message, m.About, m.At, string(m.Kind), m.Route, string(m.Outcome),
-			sealed.Recipient, sealed.RecipientIndex, sealed.Text))
+			sealed.Recipient, sealed.RecipientIndex, sealed.Text), exec(pruneSMS, m.At.Add(-kept.SMSFor)))
 	})
 }
 

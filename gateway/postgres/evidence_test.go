@@ -36,7 +36,7 @@ func evidence(t *testing.T, s *Store) {
 	mustApply(t, s, send.Witnessed(&said), err)
 	for _, err := range []error{
 		s.RecordSMS(t.Context(), otp.Sent{
-			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: start, Kind: otp.CodeForRefund, To: mobile(t), Text: canary, Route: "http", Outcome: otp.SendTaken,
+			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: time.Now(), Kind: otp.CodeForRefund, To: mobile(t), Text: canary, Route: "http", Outcome: otp.SendTaken,
 		}),
 		s.RecordTaking(t.Context(), gateway.Taking{ID: "t-1", RefundID: r.ID, At: start, By: gateway.Actor{ID: "o01"}}),
 	} {
@@ -140,7 +140,7 @@ func TestOperatorsQueriesUseTheirIndex(t *testing.T) {
 	}{
 		allRefunds:        {"Index Scan Backward using refunds_id", 2},
 		creditedRefunds:   {"Index Scan Backward using refunds_id", 2},
-		refundsOfTheDead:  {"refunds_dead", 3},
+		refundsOfTheDead:  {"Index Scan Backward using refunds_dead_list", 3},
 		refundsUnfinished: {"refunds_unfinished", 3},
 		countLate:         {"refunds_unfinished", 2},
 		selectSMS:         {"sms_about", 2},

@@ -36,7 +36,8 @@ var (
 		{"exchanges", "SELECT, INSERT", ""},
 		{"takings", "SELECT, INSERT", ""},
 	}
-	neededFunctions = []string{"prune_withdrawn(timestamptz)", "prune_callbacks(timestamptz)", "prune_ended_sessions(timestamptz)"}
+	neededFunctions = []string{"prune_withdrawn(timestamptz)", "prune_callbacks(timestamptz)", "prune_ended_sessions(timestamptz)",
+		"prune_sms(timestamptz)", "prune_account_uses(timestamptz)"}
 )
 
 // grant gives a role what a gateway needs, and takes away whatever else it had, in one transaction.

@@ -68,6 +68,8 @@ func TestSchemaKnowsTheStates(t *testing.T) {
 		"CHECK of the state":         {constraint("refunds_state"), gateway.States()},
 		"index of live refunds":      {index("refunds_live"), dead},
 		"index of dead refunds":      {index("refunds_dead"), dead},
+		"index of a list of them":    {index("refunds_dead_list"), dead},
+		"query of a list of them":    {refundsOfTheDead, dead},
 		"index of unfinished ones":   {index("refunds_unfinished"), live},
 		"query of unfinished ones":   {unfinished, live},
 		"trigger at the end":         {trigger("refunds_ended"), final},
@@ -323,6 +325,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectAfter:       {"refunds_id", 2},
 		selectLatest:      {"events_once", 1},
 		selectEnded:       {"ended_sessions_once", 1},
+		refundsOfTheDead:  {"refunds_dead_list", 3},
 	} {
 		if _, err := conn.Prepare(t.Context(), "q", query); err != nil {
 			t.Fatalf("%s: %v", query, err)

@@ -27,6 +27,7 @@ const (
 	selectWithdrawn = `SELECT count(*) FROM withdrawn WHERE id = ?`
 	insertWithdrawn = `INSERT INTO withdrawn (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING`
 	pruneWithdrawn  = `DELETE FROM withdrawn WHERE at < ?`
+	pruneUses       = `DELETE FROM account_uses WHERE last_at < min(?, (unixepoch() - 30 * 86400) * 1000000)`
 	giveBack        = `UPDATE day_limits SET spent = spent - ? WHERE customer = ? AND day = ?`
 )
 
@@ -82,6 +83,9 @@ func (s *Store) accept(ctx context.Context, tx *session, a gateway.Acceptance) (
 		return gateway.Refund{}, false, err
 	}
 	if err := s.use(ctx, tx, r); err != nil {
+		return gateway.Refund{}, false, err
+	}
+	if err := tx.exec(ctx, pruneUses, a.At.Add(-kept.UsesFor).UnixMicro()); err != nil {
 		return gateway.Refund{}, false, err
 	}
 	if a.Challenge != "" {

@@ -19,6 +19,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectSMS = `SELECT id, message, about, at, kind, route, outcome, recipient, text FROM sms
 		WHERE about <> '' AND about IN (SELECT value FROM json_each(?)) ORDER BY at, id LIMIT ?`
+	pruneSMS = `DELETE FROM sms WHERE at < min(?, (unixepoch() - 90 * 86400) * 1000000)`
 
 	insertExchange  = `INSERT INTO exchanges (refund_id, version, call, exchange) VALUES (?, ?, ?, ?)`
 	selectExchanges = `SELECT version, exchange FROM exchanges WHERE refund_id = ? ORDER BY version`
@@ -32,14 +33,21 @@ const (
 
 	allRefunds     = selectRefund + `WHERE id < ? ORDER BY id DESC LIMIT ?`
 	refundsInState = selectRefund + `WHERE id < ? AND state = ? ORDER BY id DESC LIMIT ?`
+	// refundsOfTheDead goes through an index that holds no others.
+	refundsOfTheDead = selectRefund + `WHERE id < ? AND state IN ('rejected', 'cancelled', 'returned') AND state = ?
+		ORDER BY id DESC LIMIT ?`
 )
 
 // RecordSMS is as otp.Records says.
 func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
 	sealed := s.sealer.SealSMS(m)
 	return s.writer.write(ctx, func(ctx context.Context, tx *session) error {
-		return tx.exec(ctx, insertSMS, m.ID, m.Message, m.About, m.At.UnixMicro(), string(m.Kind), m.Route, string(m.Outcome),
+		err := tx.exec(ctx, insertSMS, m.ID, m.Message, m.About, m.At.UnixMicro(), string(m.Kind), m.Route, string(m.Outcome),
 			sealed.Recipient, sealed.RecipientIndex, sealed.Text)
+		if err != nil {
+			return err
+		}
+		return tx.exec(ctx, pruneSMS, m.At.Add(-kept.SMSFor).UnixMicro())
 	})
 }
 
@@ -164,6 +172,9 @@ func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]g
 	query, args := allRefunds, []any{before, limit + 1}
 	if state != "" {
 		query, args = refundsInState, []any{before, string(state), limit + 1}
+	}
+	if state.Dead() {
+		query = refundsOfTheDead
 	}
 	var refunds []gateway.Refund
 	err := s.queries.each(ctx, query, args, func(row scanner) error {

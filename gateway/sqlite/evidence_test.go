@@ -31,7 +31,7 @@ func evidence(t *testing.T, s *Store) {
 	said := gateway.Exchange{Call: "submit", Asked: gateway.Signed{Body: []byte(canary), Signature: canary}}
 	for _, err := range []error{
 		s.RecordSMS(t.Context(), otp.Sent{
-			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: start, Kind: otp.CodeForRefund, To: to, Text: canary, Route: "http", Outcome: otp.SendTaken,
+			ID: "m-1", Message: "ch-1:1", About: "ch-1", At: time.Now(), Kind: otp.CodeForRefund, To: to, Text: canary, Route: "http", Outcome: otp.SendTaken,
 		}),
 		s.Apply(t.Context(), send.Witnessed(&said)),
 		s.RecordTaking(t.Context(), gateway.Taking{ID: "t-1", RefundID: r.ID, At: start, By: gateway.Actor{ID: "o01"}}),

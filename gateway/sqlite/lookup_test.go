@@ -50,12 +50,14 @@ func TestLookupsAreKept(t *testing.T) {
 		`DELETE FROM lookup_tallies`:                                                       "lookup_tallies_kept",
 		`INSERT INTO lookup_tallies VALUES ('', '2026-03-08', 'E', 0, 0, 0, 0)`:            "lookup_tallies_named",
 		`INSERT INTO account_uses VALUES (x'01', zeroblob(32), 0)`:                         "account_uses_indexes",
-		`UPDATE unblocks SET note = x'01'`:                                                 "unblocks_unchanged",
-		`DELETE FROM unblocks`:                                                             "unblocks_kept",
-		`INSERT OR REPLACE INTO unblocks SELECT * FROM unblocks`:                           "unblocks_found",
-		`INSERT INTO unblocks VALUES ('l-1', x'01')`:                                       "unblocks_found",
-		`INSERT INTO unblocks VALUES ('l-9', x'01')`:                                       "unblocks_found",
-		`UPDATE lookup_days SET n = 0`:                                                     "lookup_days_n",
+		`INSERT INTO account_uses VALUES (zeroblob(32), zeroblob(32), unixepoch() * 1000000 - 29 * 86400000000);
+			DELETE FROM account_uses`: "account_uses_kept",
+		`UPDATE unblocks SET note = x'01'`:                       "unblocks_unchanged",
+		`DELETE FROM unblocks`:                                   "unblocks_kept",
+		`INSERT OR REPLACE INTO unblocks SELECT * FROM unblocks`: "unblocks_found",
+		`INSERT INTO unblocks VALUES ('l-1', x'01')`:             "unblocks_found",
+		`INSERT INTO unblocks VALUES ('l-9', x'01')`:             "unblocks_found",
+		`UPDATE lookup_days SET n = 0`:                           "lookup_days_n",
 	} {
 		if _, err := db.Exec(statement); err == nil || !strings.Contains(err.Error(), rule) {
 			t.Errorf("%s: %v, want %s", statement, err, rule)

@@ -330,6 +330,9 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectSeen:        {"PRIMARY KEY (account_index=?)", 5},
 		selectEnded:       {"PRIMARY KEY", 1},
 		pruneEnded:        {"INDEX ended_sessions_until", 1},
+		pruneSMS:          {"INDEX sms_at (at<?)", 1},
+		pruneUses:         {"INDEX account_uses_at (last_at<?)", 1},
+		refundsOfTheDead:  {"INDEX refunds_dead_list (state=? AND id<?)", 3},
 	} {
 		plan := explain(t, s, query, slices.Repeat([]any{"[]"}, want.args)...)
 		if !strings.Contains(plan, want.index) || strings.Contains(plan, "TEMP B-TREE") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -16,6 +17,7 @@ import (
 var evidenceTests = map[string]func(*testing.T, Store){
 	"a message comes back whole":            messagesComeBack,
 	"a message is on record once":           messageOnce,
+	"a message is kept for 90 days":         messagesForgotten,
 	"a move keeps what it rests on":         witnessesComeBack,
 	"what moves nothing keeps nothing":      noWitnessWithoutMove,
 	"a stale move keeps nothing":            noWitnessOfStale,
@@ -79,6 +81,39 @@ func messageOnce(t *testing.T, s Store) {
 	if got, err := s.SMS(t.Context(), []string{"challenge-2"}, 1); err != nil || len(got) != 0 {
 		t.Errorf("%v, %v", got, err)
 	}
+}
+
+// messagesForgotten is far enough in the past that the clock of a store's own, by which it forgets nothing younger, is later.
+func messagesForgotten(t *testing.T, s Store) {
+	long := start.AddDate(-5, 0, 0)
+	at := func(n int, about string, at time.Time) otp.Sent {
+		m := message(t, n, about)
+		m.At = at
+		recordSMS(t, s, m)
+		return m
+	}
+	about := []string{"challenge-1", "challenge-2", "challenge-3"}
+	want := func(want ...otp.Sent) {
+		t.Helper()
+		got, err := s.SMS(t.Context(), about, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) { // of a number cmp sees nothing
+			t.Errorf("on record are %+v, want %+v", got, want)
+		}
+	}
+	first, second := at(1, about[0], long), at(2, about[1], long.Add(time.Microsecond))
+	third := at(3, about[2], long.Add(kept.SMSFor))
+	want(first, second, third)
+	fourth := at(4, about[0], long.Add(kept.SMSFor+time.Microsecond))
+	want(second, third, fourth)
+	// A clock that leaps takes nothing from what is young by the store's own.
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	fifth := at(5, about[1], now.Add(time.Hour-kept.SMSFor))
+	want(fifth)
+	sixth := at(6, about[0], now.AddDate(10, 0, 0))
+	want(fifth, sixth)
 }
 
 // exchange is one with every field filled.

@@ -7,15 +7,17 @@ import (
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 var sightingTests = map[string]func(*testing.T, Store){
-	"whom an account was used for":           accountUses,
-	"how often an employee looked":           looksSeen,
-	"tallies say what came of looks":         talliesOfLooks,
-	"tallies of a branch, page by page":      tallyPages,
-	"64 at once are tallied as they counted": talliesAtOnce,
+	"whom an account was used for":            accountUses,
+	"a use of an account is kept for 30 days": usesForgotten,
+	"how often an employee looked":            looksSeen,
+	"tallies say what came of looks":          talliesOfLooks,
+	"tallies of a branch, page by page":       tallyPages,
+	"64 at once are tallied as they counted":  talliesAtOnce,
 }
 
 // seek is what is seen of an account, apart from one party.
@@ -73,6 +75,34 @@ func accountUses(t *testing.T, s Store) {
 	if got := seek(t, s, account(4), saudi.Party{}, start); got != 0 {
 		t.Errorf("a refused one is seen: %d", got)
 	}
+}
+
+// usesForgotten is in the past for the same reason as messagesForgotten.
+func usesForgotten(t *testing.T, s Store) {
+	long := start.AddDate(-5, 0, 0)
+	use := func(n int, at time.Time) {
+		t.Helper()
+		accept(t, s, with(acceptance(n), func(a *gateway.Acceptance) {
+			a.Payment.Beneficiary, a.At = party(saudi.KindBorder, fmt.Sprintf("300000%04d", n)), at
+		}))
+	}
+	want := func(want int) {
+		t.Helper()
+		if got := seek(t, s, account(1), saudi.Party{}, long); got != want {
+			t.Errorf("%d are seen, want %d", got, want)
+		}
+	}
+	use(1, long)
+	use(2, long.Add(time.Microsecond))
+	use(3, long.Add(kept.UsesFor))
+	want(3)
+	use(4, long.Add(kept.UsesFor+time.Microsecond))
+	want(3)
+	now := time.Now()
+	use(5, now.Add(time.Hour-kept.UsesFor))
+	want(1)
+	use(6, now.AddDate(10, 0, 0))
+	want(2)
 }
 
 func looksSeen(t *testing.T, s Store) {

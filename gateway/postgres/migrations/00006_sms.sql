@@ -21,7 +21,8 @@ CREATE TABLE sms (
 );
 CREATE INDEX sms_about ON sms (about, at) WHERE about <> '';
 CREATE INDEX sms_to ON sms (recipient_index, at);
-COMMENT ON TABLE sms IS 'one handing over of a message to a provider each, never altered';
+CREATE INDEX sms_at ON sms (at);
+COMMENT ON TABLE sms IS 'one handing over of a message to a provider each, never altered, and forgotten after 90 days';
 COMMENT ON COLUMN sms.message IS 'under which the provider knows it; repetitions share it';
 COMMENT ON COLUMN sms.about IS 'a challenge, or a refund''s reference; empty: neither';
 COMMENT ON COLUMN sms.recipient IS 'sealed';
@@ -30,5 +31,16 @@ COMMENT ON COLUMN sms.text IS 'sealed; codes are blanked';
 
 CREATE TRIGGER sms_unchanged BEFORE UPDATE ON sms
 	EXECUTE FUNCTION for_ever('the record of messages is append-only');
-CREATE TRIGGER sms_kept BEFORE DELETE OR TRUNCATE ON sms
-	EXECUTE FUNCTION for_ever('the record of messages is append-only');
+CREATE TRIGGER sms_kept BEFORE DELETE ON sms
+	FOR EACH ROW WHEN (OLD.at >= clock_timestamp() - interval '90 days')
+	EXECUTE FUNCTION for_ever('the record of messages is kept for 90 days');
+CREATE TRIGGER sms_kept_whole BEFORE TRUNCATE ON sms
+	EXECUTE FUNCTION for_ever('the record of messages is kept for 90 days');
+
+-- As the others that prune.
+CREATE FUNCTION prune_sms(before timestamptz) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	DELETE FROM sms WHERE id IN (
+		SELECT id FROM sms WHERE at < least(before, clock_timestamp() - interval '90 days')
+		ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED)
+$$;

@@ -10,9 +10,18 @@ CREATE TABLE account_uses (
 	CONSTRAINT account_uses_once PRIMARY KEY (account_index, party_index),
 	CONSTRAINT account_uses_indexes CHECK (length(account_index) = 32 AND length(party_index) = 32)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE account_uses IS 'the ID numbers for whose fees money went to an account, each with the last time it was asked for';
+CREATE INDEX account_uses_at ON account_uses (last_at);
+COMMENT ON TABLE account_uses IS 'the ID numbers for whose fees money went to an account, each with the last time it was asked for, forgotten after 30 days';
 COMMENT ON COLUMN account_uses.account_index IS 'blind index of the IBAN';
 COMMENT ON COLUMN account_uses.party_index IS 'blind index of the beneficiary''s number';
+
+-- As the others that prune.
+CREATE FUNCTION prune_account_uses(before timestamptz) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	DELETE FROM account_uses WHERE (account_index, party_index) IN (
+		SELECT account_index, party_index FROM account_uses WHERE last_at < least(before, clock_timestamp() - interval '30 days')
+		ORDER BY last_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+$$;
 
 CREATE TABLE lookup_tallies (
 	branch    text    COLLATE "C" NOT NULL,

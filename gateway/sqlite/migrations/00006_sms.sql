@@ -1,4 +1,5 @@
--- Every SMS that was handed to a provider, with blanks in the place of its code: what a customer was told, and when.
+-- Every SMS that was handed to a provider, with blanks in the place of its code: what a customer was told, and when. It is
+-- forgotten after 90 days.
 
 -- +goose Up
 
@@ -20,6 +21,7 @@ CREATE TABLE sms (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sms_about ON sms (about, at) WHERE about <> '';
 CREATE INDEX sms_to ON sms (recipient_index, at);
+CREATE INDEX sms_at ON sms (at);
 
 -- +goose StatementBegin
 CREATE TRIGGER sms_once BEFORE INSERT ON sms
@@ -38,7 +40,8 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER sms_kept BEFORE DELETE ON sms
+WHEN OLD.at >= (unixepoch() - 90 * 86400) * 1000000
 BEGIN
-	SELECT RAISE(ABORT, 'sms_kept: the record of messages is append-only');
+	SELECT RAISE(ABORT, 'sms_kept: the record of messages is kept for 90 days');
 END;
 -- +goose StatementEnd

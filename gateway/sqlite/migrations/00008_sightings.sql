@@ -3,7 +3,7 @@
 
 -- +goose Up
 
--- The ID numbers for whose fees money went to an account, each with the last time it was asked for.
+-- The ID numbers for whose fees money went to an account, each with the last time it was asked for, forgotten after 30 days.
 CREATE TABLE account_uses (
 	account_index BLOB    NOT NULL, -- blind index of the IBAN
 	party_index   BLOB    NOT NULL, -- blind index of the beneficiary's number
@@ -12,6 +12,16 @@ CREATE TABLE account_uses (
 	CONSTRAINT account_uses_once PRIMARY KEY (account_index, party_index),
 	CONSTRAINT account_uses_indexes CHECK (length(account_index) = 32 AND length(party_index) = 32)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX account_uses_at ON account_uses (last_at);
+
+-- SQLite has no role that may do less: what is younger by the clock of the machine stays, whoever deletes.
+-- +goose StatementBegin
+CREATE TRIGGER account_uses_kept BEFORE DELETE ON account_uses
+WHEN OLD.last_at >= (unixepoch() - 30 * 86400) * 1000000
+BEGIN
+	SELECT RAISE(ABORT, 'account_uses_kept: uses are kept for 30 days');
+END;
+-- +goose StatementEnd
 
 -- How often an employee looked at customers on a Riyadh day, at a branch, and what came of it. The limit goes by
 -- lookup_days, which is over all branches.
