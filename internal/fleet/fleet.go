@@ -73,7 +73,7 @@ type Fleet struct {
 	Database pgtest.Database
 	Gateways []*Gateway
 	StandIns *Process // core, bank, phone and referee
-	Faults   []string // as in Options, for stand-ins that are started from now on
+	Hostile  uint64   // as in Options, for stand-ins that are started from now on
 
 	t      testing.TB
 	dir    string
@@ -146,18 +146,17 @@ func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 	core, bank, control := freeAddress(f.t), freeAddress(f.t), freeAddress(f.t)
 	args := []string{"-gateway", "off", "-core", core, "-bank", bank, "-control", control, "-crowd", strconv.Itoa(o.Crowd),
 		"-database-url", f.Database.Owner, "-redis-url", "redis://" + f.Redis.Addr(), "-callback", callback, "-write-config", f.config}
-	if o.Hostile == 0 {
-		args = append(args, "-polite")
-	} else {
-		args = append(args, "-seed", strconv.FormatUint(o.Hostile, 10))
-	}
 	if o.Kept {
 		args = append(args, "-data", filepath.Join(f.dir, "standins"))
 	}
-	f.Faults = o.Faults
+	f.Hostile = o.Hostile
 	f.StandIns = newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
-		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), args...)
-		cmd.Env = append(os.Environ(), f.Faults...)
+		mood := []string{"-polite"}
+		if f.Hostile != 0 {
+			mood = []string{"-seed", strconv.FormatUint(f.Hostile, 10)}
+		}
+		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), append(mood, args...)...)
+		cmd.Env = append(os.Environ(), o.Faults...)
 		return cmd
 	})
 	urls = banktest.URLs{Core: "http://" + core, Bank: "http://" + bank, Control: "http://" + control}
