@@ -31,14 +31,16 @@ func Flags() []gateway.Mark {
 	return []gateway.Mark{FlagAccountOfMany, FlagMobileChanged, FlagOtherBeneficiary, FlagCodesResent, FlagTellerLooks}
 }
 
+// PartiesWithin is how far back it is looked for whom an account was used. Stores keep it for so long.
+const PartiesWithin = 30 * 24 * time.Hour
+
 // From when on something is seen.
 const (
-	partiesMany   = 6                   // ID numbers on one account: more than a household's fees
-	partiesWithin = 30 * 24 * time.Hour // of each other
-	mobileWithin  = 7 * 24 * time.Hour  // of a confirm
-	codesMany     = 5                   // SMS: a profile's and a refund's, each sent again, are four
-	codesWithin   = 30 * time.Minute    // before a confirm
-	looksMany     = LookupsMax * 4 / 5
+	partiesMany  = 6                  // ID numbers on one account: more than a household's fees
+	mobileWithin = 7 * 24 * time.Hour // of a confirm
+	codesMany    = 5                  // SMS: a profile's and a refund's, each sent again, are four
+	codesWithin  = 30 * time.Minute   // before a confirm
+	looksMany    = LookupsMax * 4 / 5
 )
 
 // flagsMax is how long a confirm waits to know its flags: two reads by key, which take milliseconds while the store is
@@ -86,7 +88,7 @@ func (p *Path) flagsInTime(ctx context.Context, terms Terms, preview Preview, no
 func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags []gateway.Mark, err error) {
 	o, payment := preview.Origin, preview.Payment
 	seen, err := p.Sightings.Seek(ctx, Sought{
-		To: preview.To, Beneficiary: payment.Beneficiary, Since: now.Add(-partiesWithin), Employee: o.Employee, Day: saudi.DateOf(now),
+		To: preview.To, Beneficiary: payment.Beneficiary, Since: now.Add(-PartiesWithin), Employee: o.Employee, Day: saudi.DateOf(now),
 	})
 	if err != nil {
 		return nil, unavailable(err)

@@ -1,10 +1,14 @@
 package kept
 
-import "time"
+import (
+	"time"
+
+	"github.com/istirdad/istirdad/bank"
+)
 
 // How long is kept what is needed for a time and then is only somebody's. A store forgets it as the next one comes, and
 // never what is younger by the clock of its own database, whatever time it is told.
 const (
 	SMSFor  = 90 * 24 * time.Hour // what a customer was told
-	UsesFor = 30 * 24 * time.Hour // whom an account was used for: as far back as a flag looks
+	UsesFor = bank.PartiesWithin  // whom an account was used for: as far back as a flag looks
 )
