@@ -66,6 +66,7 @@ const (
 	DuplicateCallback Kind = "duplicate_callback" // a callback is delivered twice
 	CallbackStorm     Kind = "callback_storm"     // a callback is delivered ten times at once
 	LateCallback      Kind = "late_callback"      // a callback is delivered up to 10 s late
+	DayLateCallback   Kind = "day_late_callback"  // a callback is delivered a day late
 	EarlyCallback     Kind = "early_callback"     // a callback comes before the answer to the refund that it is about
 	OrphanCallback    Kind = "orphan_callback"    // beside a callback comes one about a reference that nobody knows
 	UnorderedCallback Kind = "unordered_callback" // after a callback comes the one that should have been before it

@@ -130,6 +130,7 @@ func TestFaultsByName(t *testing.T) {
 		banktest.UnknownState: banktest.OnSubmit, banktest.RejectedLater: banktest.OnSubmit,
 		banktest.ShuffledFields: banktest.OnSubmit, banktest.UnknownFields: banktest.OnSubmit,
 		banktest.DuplicateCallback: banktest.OnCallback, banktest.LateCallback: banktest.OnCallback,
+		banktest.DayLateCallback: banktest.OnCallback,
 	}
 	var kinds struct {
 		Items []struct{ Kind banktest.Kind }

@@ -69,10 +69,7 @@ type refund struct {
 	reverseAfter time.Duration // from the release until the core takes it back by itself; 0: never
 	reverseAt    time.Time     // once released
 	forgotten    bool          // nobody finds the reference any more
-
-	// told: an answer that decides has said that there is this refund. It is not in
-	// the journal: after a restart the core has told nobody yet.
-	told bool
+	told         bool          // an answer that decides has said that there is this refund
 
 	first    firstAnswer // repeated to whoever repeats the submission
 	released int

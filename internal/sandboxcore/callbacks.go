@@ -35,13 +35,13 @@ type event struct {
 
 	payer  string    // whose money it is
 	before *snapshot // what held before; nil: nothing
+	due    time.Time // it has been put off until then; the zero time: it hasn't
 }
 
 // A delivery is a callback on its way.
 type delivery struct {
 	event
-	tries   int
-	delayed bool // late_callback has struck already
+	tries int
 }
 
 // pause is how long to wait after so many tries.
@@ -107,9 +107,9 @@ func (c *Core) deliver(d delivery) {
 		return
 	}
 	m := c.mischief(sandboxfault.CallCallback, c.cfg.UserOf(d.payer), d.possible)
-	if m.is(sandboxfault.LateCallback) && !d.delayed {
-		d.delayed = true
-		c.calling.add(time.Now().Add(m.dice.between(0, lateCallbackMax)), d)
+	if late := m.lateness(); late > 0 {
+		d.due = c.book.putOff(d.EventID, late)
+		c.calling.add(d.due, d)
 		return
 	}
 	delivered := false
@@ -138,9 +138,27 @@ func (c *Core) deliver(d delivery) {
 	}
 }
 
-// possible: nothing comes out of order where there was nothing before.
+// possible: nothing comes out of order where there was nothing before, and nothing
+// is put off twice.
 func (d delivery) possible(kind string) bool {
-	return kind != sandboxfault.UnorderedCallback || d.before != nil
+	switch kind {
+	case sandboxfault.UnorderedCallback:
+		return d.before != nil
+	case sandboxfault.LateCallback, sandboxfault.DayLateCallback:
+		return d.due.IsZero()
+	}
+	return true
+}
+
+// lateness is how much later than it could a callback is made.
+func (m mischief) lateness() time.Duration {
+	switch {
+	case m.is(sandboxfault.LateCallback):
+		return m.dice.between(0, lateCallbackMax)
+	case m.is(sandboxfault.DayLateCallback):
+		return dayLate
+	}
+	return 0
 }
 
 // storm makes the other nine of ten at once.
@@ -167,6 +185,17 @@ func (b *book) delivered(eventID string) {
 	if _, owed := b.events[eventID]; owed {
 		b.write(record{Op: opDelivered, At: b.now(), EventID: eventID})
 	}
+}
+
+// putOff notes that a callback comes later than it could, and until when. Nobody
+// waits for the disk: after a crash it may come at once.
+func (b *book) putOff(eventID string, by time.Duration) (due time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	due = now.Add(by)
+	b.write(record{Op: opPutOff, At: now, EventID: eventID, SettleAt: &due})
+	return due
 }
 
 // post reports whether the gateway took the callback.

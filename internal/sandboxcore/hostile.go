@@ -17,6 +17,7 @@ const (
 	lateMax         = 3 * time.Second
 	slowBodyMax     = 3 * time.Second
 	lateCallbackMax = 10 * time.Second
+	dayLate         = 24 * time.Hour
 
 	// A late effect comes when the client has given up and has perhaps been told,
 	// truthfully, that the reference is unknown; at most as late as rule 3 allows.

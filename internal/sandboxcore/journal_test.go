@@ -14,7 +14,7 @@ import (
 
 // killed opens what a kill -9 of w's core at this moment would leave: a copy of
 // the journal as it is on disk.
-func killed(w *world, change func(journal []byte) []byte) *world {
+func killed(w *world, change func(journal []byte) []byte, options ...func(*Config)) *world {
 	w.t.Helper()
 	cfg := testConfig()
 	cfg.Requests = w.core.cfg.Requests
@@ -25,6 +25,9 @@ func killed(w *world, change func(journal []byte) []byte) *world {
 	cfg.Dir = w.t.TempDir()
 	if err := os.WriteFile(filepath.Join(cfg.Dir, journalFile), journal, 0o600); err != nil {
 		w.t.Fatal(err)
+	}
+	for _, option := range options {
+		option(&cfg)
 	}
 	return open(w.t, cfg)
 }
@@ -112,6 +115,7 @@ func TestAPendingRefundSettlesAfterARestart(t *testing.T) {
 func TestATornLastLineIsCutOff(t *testing.T) {
 	inBubble(t, inDir(t), func(w *world) {
 		w.submit(reference(1), "rq-p01-1").json(t, http.StatusCreated)
+		w.status(reference(1)).json(t, http.StatusOK) // and that this was told is on disk
 		whole := len(readFile(t, filepath.Join(w.core.cfg.Dir, journalFile)))
 		w.submit(reference(2), "rq-p03-1").json(t, http.StatusCreated)
 		full := len(readFile(t, filepath.Join(w.core.cfg.Dir, journalFile)))

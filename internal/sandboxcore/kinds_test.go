@@ -131,6 +131,7 @@ var rows = map[string]func(t *testing.T, s *stage){
 	sandboxfault.DuplicateCallback: calledBack(2, 2),
 	sandboxfault.CallbackStorm:     calledBack(10, 10),
 	sandboxfault.LateCallback:      calledBack(0, 1),
+	sandboxfault.DayLateCallback:   dayLateCallback,
 	sandboxfault.OrphanCallback:    orphanCallback,
 	sandboxfault.UnorderedCallback: unorderedCallback,
 	sandboxfault.EarlyCallback:     earlyCallback,
@@ -479,9 +480,14 @@ func contradiction(t *testing.T, s *stage) {
 	s.submitOne().json(t, http.StatusCreated)
 	wantField(t, s.status(reference(1)).json(t, http.StatusOK), "state", "pending") // too young
 	time.Sleep(staleFor + time.Second)
-	wantField(t, s.status(reference(1)).json(t, http.StatusNotFound), "code", codeUnknownReference)
-	s.faults.Clear()
-	wantField(t, s.status(reference(1)).json(t, http.StatusOK), "state", "pending")
+	after := killed(s.world, nil) // which knows whom it told
+	defer after.close()
+	after.always(s.kind, sandboxfault.CallStatus)
+	for _, w := range []*world{s.world, after} {
+		wantField(t, w.status(reference(1)).json(t, http.StatusNotFound), "code", codeUnknownReference)
+		w.faults.Clear()
+		wantField(t, w.status(reference(1)).json(t, http.StatusOK), "state", "pending")
+	}
 	s.settled()
 	s.wantReleased(t, 1)
 
@@ -633,6 +639,29 @@ func calledBack(atOnce, later int) func(*testing.T, *stage) {
 			wantField(t, told, "reference", reference(1))
 		}
 		s.wantReleased(t, 1)
+	}
+}
+
+// dayLateCallback: a day late it comes, once, from whoever is alive by then.
+func dayLateCallback(t *testing.T, s *stage) {
+	s.on(sandboxfault.CallCallback)
+	s.submitOne().json(t, http.StatusCreated)
+	s.settled()
+	settled := time.Now()
+	s.status(reference(1)).json(t, http.StatusOK) // by now all of it is on disk
+	called := new(gateway)
+	after := killed(s.world, nil, calling(called), func(cfg *Config) { cfg.Faults = s.faults })
+	defer after.close()
+	time.Sleep(dayLate - time.Minute)
+	for _, g := range []*gateway{s.gateway, called} {
+		g.seen(t, 0)
+	}
+	time.Sleep(time.Hour)
+	for _, g := range []*gateway{s.gateway, called} {
+		wantField(t, g.seen(t, 1)[0], "state", "refunded")
+		if late := g.at[0].Sub(settled).Round(time.Minute); late != dayLate {
+			t.Errorf("%v late", late)
+		}
 	}
 }
 

@@ -15,7 +15,9 @@ const (
 	opReturn    = "return"    // a refunded one is taken back
 	opPortal    = "portal"    // a refund on the portal, refunded at once
 	opDelivered = "delivered" // a callback was answered, or nobody waits for it
+	opPutOff    = "put_off"   // a callback is to be made later
 	opPay       = "pay"       // somebody pays one more fee
+	opTold      = "told"      // the bank has been told of a refund
 	opQueue     = "queue"     // a submission will arrive late
 	opForget    = "forget"    // a reference is no longer known
 	opReverse   = "reverse"   // a refunded one is taken back by the core itself
@@ -30,7 +32,7 @@ type record struct {
 	At time.Time `json:"at"`
 
 	Refund *submission `json:"refund,omitempty"` // of accept, refuse, portal and queue
-	Of     string      `json:"of,omitempty"`     // the reference, of settle, return, forget and reverse; the request, of consume and reprice
+	Of     string      `json:"of,omitempty"`     // the reference, of settle, return, told, forget and reverse; the request, of consume and reprice
 
 	Paid *sandboxseed.Request `json:"paid,omitempty"` // of pay
 
@@ -40,7 +42,7 @@ type record struct {
 	Code     string     `json:"code,omitempty"`
 	Channel  string     `json:"channel,omitempty"`   // of who was faster
 	Other    string     `json:"other,omitempty"`     // their reference
-	SettleAt *time.Time `json:"settle_at,omitempty"` // of queue: when it arrives
+	SettleAt *time.Time `json:"settle_at,omitempty"` // of queue: when it arrives; of put_off: when it is made
 	Amount   int64      `json:"amount,omitempty"`    // of reprice
 
 	ReverseAfter time.Duration `json:"reverse_after,omitempty"` // of accept: nanoseconds from the release; 0: never
@@ -64,9 +66,11 @@ func (rec record) sound() bool {
 		return rec.Paid != nil
 	case opQueue:
 		return rec.Refund != nil && rec.SettleAt != nil
+	case opPutOff:
+		return rec.SettleAt != nil
 	case opReprice:
 		return rec.Amount > 0
-	case opReturn, opDelivered, opReset, opForget, opReverse, opConsume:
+	case opReturn, opDelivered, opTold, opReset, opForget, opReverse, opConsume:
 		return true
 	}
 	return false
@@ -102,6 +106,10 @@ func (b *book) apply(rec record) {
 		}
 	case opQueue:
 		b.queued[rec.Refund.Reference] = queued{submission: *rec.Refund, bank: rec.Bank, called: rec.At, arrives: *rec.SettleAt}
+	case opTold:
+		if f := b.refunds[rec.Of]; f != nil {
+			f.told = true
+		}
 	case opForget:
 		if f := b.refunds[rec.Of]; f != nil {
 			f.forgotten = true
@@ -116,6 +124,11 @@ func (b *book) apply(rec record) {
 		}
 	case opDelivered:
 		delete(b.events, rec.EventID)
+	case opPutOff:
+		if e, owed := b.events[rec.EventID]; owed {
+			e.due = *rec.SettleAt
+			b.events[rec.EventID] = e
+		}
 	case opPay:
 		if b.requests[rec.Paid.ID] != nil { // by a larger seed than when it was paid
 			return

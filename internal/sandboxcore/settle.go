@@ -110,6 +110,6 @@ func (c *Core) resume() {
 		return
 	}
 	for _, e := range c.book.events {
-		c.calling.add(time.Now(), delivery{event: e})
+		c.calling.add(e.due, delivery{event: e})
 	}
 }

@@ -84,6 +84,7 @@ const (
 	DuplicateCallback = "duplicate_callback"
 	CallbackStorm     = "callback_storm"
 	LateCallback      = "late_callback"
+	DayLateCallback   = "day_late_callback"
 	EarlyCallback     = "early_callback"
 	OrphanCallback    = "orphan_callback"
 	UnorderedCallback = "unordered_callback"
@@ -177,6 +178,7 @@ var definitions = []definition{
 	{DuplicateCallback, "F19", "A callback is delivered twice.", callbacks},
 	{CallbackStorm, "F19", "A callback is delivered ten times at once.", callbacks},
 	{LateCallback, "F19", "A callback is delivered up to 10 s late.", callbacks},
+	{DayLateCallback, "F19", "A callback is delivered a day late.", callbacks},
 	{EarlyCallback, "F19", "A callback comes before the answer to the submission that it is about.", submissions},
 	{OrphanCallback, "F19", "Beside a callback comes one about a reference that nobody knows.", callbacks},
 	{UnorderedCallback, "F19", "After a callback comes the one that should have been before it, with the earlier state.", callbacks},
