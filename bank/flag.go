@@ -2,6 +2,8 @@ package bank
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,11 +12,11 @@ import (
 	"github.com/istirdad/istirdad/otp"
 )
 
-// The flags: what is seen of a confirm at which the bank may want to look twice (domain.md §6.10). None proves anything,
-// and none holds a refund up unless the bank says so (Terms.Hold). Approvers and operators are told; the customer isn't,
+// The flags: what is seen of a confirm at which the bank may want to look twice (domain.md §6.10), from when on it says
+// itself (Terms.Thresholds). None proves anything, and none holds a refund up unless the bank says so (Terms.Hold). Approvers and operators are told; the customer isn't,
 // and neither is the teller: whoever knew what is looked at would know how not to be seen.
 const (
-	// FlagAccountOfMany: within a month refunds for many ID numbers went to this account, as an agent's would.
+	// FlagAccountOfMany: lately refunds for many ID numbers went to this account, as an agent's would.
 	FlagAccountOfMany gateway.Mark = "account_of_many"
 	// FlagMobileChanged: the customer's mobile changed a short while ago, beyond the time in which it gets no codes.
 	FlagMobileChanged gateway.Mark = "mobile_changed"
@@ -22,7 +24,7 @@ const (
 	FlagOtherBeneficiary gateway.Mark = "other_beneficiary"
 	// FlagCodesResent: the customer was sent code after code, as somebody is who waits for one to be read out to them.
 	FlagCodesResent gateway.Mark = "codes_resent"
-	// FlagTellerLooks: the teller has looked at nearly as many customers as one may in a day.
+	// FlagTellerLooks: the teller has looked at many customers on that day.
 	FlagTellerLooks gateway.Mark = "teller_looks"
 )
 
@@ -31,17 +33,39 @@ func Flags() []gateway.Mark {
 	return []gateway.Mark{FlagAccountOfMany, FlagMobileChanged, FlagOtherBeneficiary, FlagCodesResent, FlagTellerLooks}
 }
 
-// PartiesWithin is how far back it is looked for whom an account was used. Stores keep it for so long.
-const PartiesWithin = 30 * 24 * time.Hour
+// Thresholds are from when on something is flagged: what the people at a bank set who know its frauds.
+type Thresholds struct {
+	People       int           // ID numbers on one account
+	PeopleWithin time.Duration // before a confirm; UsesKept at most
+	MobileWithin time.Duration // of a confirm
+	Codes        int           // sent to the customer within codesWithin
+	Looks        int           // of the teller at customers on the day; LookupsMax are all that there can be
+}
 
-// From when on something is seen.
-const (
-	partiesMany  = 6                  // ID numbers on one account: more than a household's fees
-	mobileWithin = 7 * 24 * time.Hour // of a confirm
-	codesMany    = 5                  // SMS: a profile's and a refund's, each sent again, are four
-	codesWithin  = 30 * time.Minute   // before a confirm
-	looksMany    = LookupsMax * 4 / 5
-)
+// DefaultThresholds returns those of a bank that sets none: more people on an account than a household has, more codes than
+// a profile's and a refund's, each sent again, and nearly as many looks as one may have.
+func DefaultThresholds() Thresholds {
+	return Thresholds{
+		People: 6, PeopleWithin: UsesKept, MobileWithin: 7 * 24 * time.Hour, Codes: 5, Looks: LookupsMax * 4 / 5,
+	}
+}
+
+// UsesKept is how long stores know for whom an account was used. No bank can look back further.
+const UsesKept = 30 * 24 * time.Hour
+
+// codesWithin is how long before a confirm codes count: as long as two proofs live, one after the other.
+const codesWithin = 30 * time.Minute
+
+// Validate refuses what would be flagged of everybody, or couldn't be counted.
+func (t Thresholds) Validate() error {
+	switch {
+	case t.People < 1 || t.PeopleWithin <= 0 || t.MobileWithin <= 0 || t.Codes < 1 || t.Looks < 1:
+		return errors.New("what is flagged begins above zero")
+	case t.PeopleWithin > UsesKept:
+		return fmt.Errorf("for whom an account was used is forgotten after %v", UsesKept)
+	}
+	return nil
+}
 
 // flagsMax is how long a confirm waits to know its flags: two reads by key, which take milliseconds while the store is
 // well, and somebody stands before a screen.
@@ -76,7 +100,7 @@ type Sightings interface {
 func (p *Path) flagsInTime(ctx context.Context, terms Terms, preview Preview, now time.Time) ([]gateway.Mark, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flagsMax)
 	defer cancel()
-	flags, err := p.flags(ctx, preview, now)
+	flags, err := p.flags(ctx, terms.Thresholds, preview, now)
 	if err != nil && len(terms.Hold) == 0 {
 		p.Log.WarnContext(ctx, "a confirm goes on without its flags", "refund", preview.ID, "err", err)
 		return nil, nil
@@ -85,10 +109,10 @@ func (p *Path) flagsInTime(ctx context.Context, terms Terms, preview Preview, no
 }
 
 // flags is what is seen of a preview that is about to be confirmed.
-func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags []gateway.Mark, err error) {
+func (p *Path) flags(ctx context.Context, from Thresholds, preview Preview, now time.Time) (flags []gateway.Mark, err error) {
 	o, payment := preview.Origin, preview.Payment
 	seen, err := p.Sightings.Seek(ctx, Sought{
-		To: preview.To, Beneficiary: payment.Beneficiary, Since: now.Add(-PartiesWithin), Employee: o.Employee, Day: saudi.DateOf(now),
+		To: preview.To, Beneficiary: payment.Beneficiary, Since: now.Add(-from.PeopleWithin), Employee: o.Employee, Day: saudi.DateOf(now),
 	})
 	if err != nil {
 		return nil, unavailable(err)
@@ -111,11 +135,11 @@ func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags
 		flag gateway.Mark
 		is   bool
 	}{
-		{FlagAccountOfMany, seen.Others >= partiesMany},
-		{FlagMobileChanged, changedLately(preview.MobileChangedAt, now)},
+		{FlagAccountOfMany, seen.Others >= from.People},
+		{FlagMobileChanged, from.lately(preview.MobileChangedAt, now)},
 		{FlagOtherBeneficiary, person && payment.Beneficiary != payment.Payer},
-		{FlagCodesResent, codes >= codesMany},
-		{FlagTellerLooks, seen.Looks >= looksMany},
+		{FlagCodesResent, codes >= from.Codes},
+		{FlagTellerLooks, seen.Looks >= from.Looks},
 	} {
 		if f.is {
 			flags = append(flags, f.flag)
@@ -124,9 +148,9 @@ func (p *Path) flags(ctx context.Context, preview Preview, now time.Time) (flags
 	return flags, nil
 }
 
-// changedLately reports whether a mobile that changed then is flagged now.
-func changedLately(mobile, now time.Time) bool {
-	return !mobile.IsZero() && now.Sub(mobile) < mobileWithin
+// lately reports whether a mobile that changed then is flagged now.
+func (t Thresholds) lately(changed, now time.Time) bool {
+	return !changed.IsZero() && now.Sub(changed) < t.MobileWithin
 }
 
 // holding are those of the flags for which the bank has a refund wait.

@@ -101,6 +101,60 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestThresholds: a bank sets from when on it wants to know.
+func TestThresholds(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		set  func(*bank.Thresholds)
+		at   func(w *world, below time.Duration) // the threshold, or so much, or one, below it
+		want gateway.Mark
+	}{
+		"people": {
+			set:  func(s *bank.Thresholds) { s.People, s.PeopleWithin = 3, 2*day },
+			at:   func(w *world, below time.Duration) { w.sightings.Others = 2 - int(below) },
+			want: bank.FlagAccountOfMany,
+		},
+		"a changed mobile": {
+			set: func(s *bank.Thresholds) { s.MobileWithin = 30 * day },
+			at: func(w *world, below time.Duration) {
+				w.customer(func(c *bank.Customer) { c.MobileChangedAt = time.Now().Add(1 - 30*day - below) })
+			},
+			want: bank.FlagMobileChanged,
+		},
+		"codes": {
+			set: func(s *bank.Thresholds) { s.Codes = 9 },
+			at: func(w *world, below time.Duration) {
+				_, err := w.ledger.Update(w.t.Context(), time.Now(), "p01", func(r otp.Record) (otp.Record, error) {
+					r.Sent = slices.Repeat([]otp.SMS{{At: time.Now()}}, 9-int(below))
+					return r, nil
+				})
+				w.wantErr(err, nil)
+			},
+			want: bank.FlagCodesResent,
+		},
+		"looks": {
+			set:  func(s *bank.Thresholds) { s.Looks = 7 },
+			at:   func(w *world, below time.Duration) { w.sightings.Looks = 7 - int(below) },
+			want: bank.FlagTellerLooks,
+		},
+	} {
+		for below, want := range map[time.Duration]gateway.Marks{0: gateway.NewMarks(c.want), 1: ""} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(t *bank.Terms) { c.set(&t.Thresholds) })
+				c.at(w, below)
+				w.paid("rq-1", 100_00)
+				r, _, err := w.Confirm(t.Context(), caller, w.preview("rq-1").ID, "", "")
+				if err != nil || r.Flags != want {
+					t.Errorf("%s, %d below: flagged %q, want %q, %v", name, below, r.Flags, want, err)
+				}
+				if since := time.Now().Add(-w.terms.Thresholds.PeopleWithin); !w.sightings.sought[0].Since.Equal(since) {
+					t.Errorf("%s: sought since %v, want %v", name, w.sightings.sought[0].Since, since)
+				}
+			})
+		}
+	}
+}
+
 // TestHolds: a bank says for which flags a refund waits, online too. There the back office decides, for nobody else has it.
 func TestHolds(t *testing.T) {
 	w := newWorld(t, func(t *bank.Terms) { t.Hold = []gateway.Mark{bank.FlagAccountOfMany, bank.FlagCodesResent} })

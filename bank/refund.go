@@ -98,7 +98,7 @@ func (p *Path) draw(ctx context.Context, terms Terms, c Caller, a Asked) (Previe
 		Warnings:  listed.Warnings,
 	}
 	// Only what is flagged is kept: a release that doesn't know of it can't open a preview that has it.
-	if changedLately(customer.MobileChangedAt, now) {
+	if terms.Thresholds.lately(customer.MobileChangedAt, now) {
 		preview.MobileChangedAt = customer.MobileChangedAt
 	}
 	return preview, nil

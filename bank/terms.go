@@ -27,6 +27,7 @@ type Terms struct {
 	ApproveAbove     money.Amount   // at the counter: a confirm that brings the day above it awaits approval
 	BackOffice       string         // the branch whose approvers decide for all branches, and for what comes from none
 	Hold             []gateway.Mark // flags for which a confirm awaits approval, online too
+	Thresholds       Thresholds     // from when on something is flagged
 
 	Code       otp.Form      // of the codes to come; those under way keep theirs
 	MobileRest time.Duration // how long a changed mobile gets no codes
@@ -83,7 +84,7 @@ func (t Terms) Validate() error {
 	case t.ConfirmCodeAbove < 0 || t.MobileRest < 0:
 		return errors.New("neither an amount nor a time is below zero")
 	}
-	return t.Code.Validate()
+	return errors.Join(t.Thresholds.Validate(), t.Code.Validate())
 }
 
 // Describe is a service as the bank calls it.

@@ -155,6 +155,12 @@ func TestTerms(t *testing.T) {
 		"a line below zero":      func(terms *bank.Terms) { terms.ConfirmCodeAbove = -1 },
 		"a time before zero":     func(terms *bank.Terms) { terms.MobileRest = -1 },
 		"a bank of the world":    func(terms *bank.Terms) { terms.BankCode = "080" },
+		"everybody is many":      func(terms *bank.Terms) { terms.Thresholds.People = 0 },
+		"never lately":           func(terms *bank.Terms) { terms.Thresholds.MobileWithin = 0 },
+		"no codes are many":      func(terms *bank.Terms) { terms.Thresholds.Codes = 0 },
+		"no looks are many":      func(terms *bank.Terms) { terms.Thresholds.Looks = 0 },
+		"uses of no time":        func(terms *bank.Terms) { terms.Thresholds.PeopleWithin = 0 },
+		"uses that aren't kept":  func(terms *bank.Terms) { terms.Thresholds.PeopleWithin = bank.UsesKept + 1 },
 	} {
 		under := terms()
 		change(&under)

@@ -69,8 +69,8 @@ var holds = map[gateway.Mark]Text{
 
 // flags are the words for what was seen of a confirm.
 var flags = map[gateway.Mark]Text{
-	FlagAccountOfMany:    {AR: "استُردت إلى هذا الحساب خلال شهر رسوم أرقام هوية كثيرة", EN: "Within a month fees of many ID numbers were refunded to this account"},
-	FlagMobileChanged:    {AR: "تغيّر رقم جوال العميل خلال الأسبوع الماضي", EN: "The customer's mobile number changed within the last week"},
+	FlagAccountOfMany:    {AR: "استُردت إلى هذا الحساب مؤخرًا رسوم أرقام هوية كثيرة", EN: "Lately fees of many ID numbers were refunded to this account"},
+	FlagMobileChanged:    {AR: "تغيّر رقم جوال العميل قبل مدة قصيرة", EN: "The customer's mobile number changed a short while ago"},
 	FlagOtherBeneficiary: {AR: "دُفع الرسم عن شخص آخر", EN: "The fee was paid for another person"},
 	FlagCodesResent:      {AR: "أُرسلت إلى العميل رموز كثيرة قبيل التأكيد", EN: "The customer was sent many codes shortly before the confirm"},
 	FlagTellerLooks:      {AR: "استعلم الموظف عن عملاء كثيرين في ذلك اليوم", EN: "The teller looked at many customers on that day"},

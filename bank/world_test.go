@@ -52,7 +52,8 @@ var (
 func terms() bank.Terms {
 	return bank.Terms{
 		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
-		ApproveAbove: 10_000_00, BackOffice: "back-office", MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
+		ApproveAbove: 10_000_00, BackOffice: "back-office", MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Thresholds: bank.DefaultThresholds(),
+		Brand: otp.Brand{Sender: "TestBank"},
 	}
 }
 

@@ -236,6 +236,54 @@ func TestHeldOnline(t *testing.T) {
 	w.Exact()
 }
 
+// TestFlagsAsTheBankSetsThem: at the number that its profile says a refund waits, and before it it doesn't.
+func TestFlagsAsTheBankSetsThem(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "profile.yaml")
+	const text = `sms: {sender: Istirdad}
+limits: {confirm_code_above: "50000.00", online_limit: "50000.00", counter_limit: "50000.00", approve_above: "50000.00"}
+approvals: {hold: [account_of_many, codes_resent, teller_looks]}
+flags: {account_of_many: {people: 2, days: 1}, codes_resent: 3, teller_looks: 2}
+`
+	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := apitest.Start(t, banktest.Profile(profile))
+	office, teller := w.Approver("a03"), w.Teller("t01")
+	wantHeld := func(refund, flag string) {
+		t.Helper()
+		if a := office.Awaiting(refund); len(a.Reasons) != 1 || a.Reasons[0].Code != flag {
+			t.Errorf("it waits for %+v, want %s", a.Reasons, flag)
+		}
+	}
+
+	p13 := w.Customer("p13") // paid for two people
+	p13.Prove()
+	first, second := p13.Preview("rq-p13-1").RefundID, p13.Preview("rq-p13-2").RefundID
+	p13.Confirm(first).Want(202)
+	p13.Confirm(second).Want(202)
+	p13.Await(first, "credited")
+	wantHeld(second, "account_of_many")
+
+	p09 := w.Customer("p09")
+	p09.Prove() // the first code
+	first, second = p09.Preview("rq-p09-1").RefundID, p09.Preview("rq-p09-3").RefundID
+	for _, refund := range []string{first, second} {
+		p09.Do("POST", "/v1/refunds/"+refund+"/confirm", p09.RefundCode(refund)).Want(202)
+	}
+	p09.Await(first, "credited")
+	wantHeld(second, "codes_resent")
+
+	p01 := teller.Serve("p01")
+	first = p01.Preview("rq-p01-1").RefundID
+	p01.Confirm(first).Want(202)
+	p01.Await(first, "credited")
+	p03 := teller.Serve("p03")
+	second = p03.Preview("rq-p03-1").RefundID
+	p03.Confirm(second).Want(202)
+	wantHeld(second, "teller_looks")
+	w.Exact()
+}
+
 // TestLooksShown: who looked how often, and at what they may not; those at a branch to its supervisors, and all of them to
 // the back office. Whom they looked at isn't told.
 func TestLooksShown(t *testing.T) {

@@ -207,6 +207,7 @@ func follow(t *testing.T, most int, test func(*streams)) {
 			Terms: func() bank.Terms {
 				return bank.Terms{
 					BankCode: "80", PromiseDays: 3, OnlineLimit: 1, CounterLimit: 1, ApproveAbove: 1, BackOffice: "x", Code: otp.DefaultForm(),
+					Thresholds: bank.DefaultThresholds(),
 				}
 			},
 		})

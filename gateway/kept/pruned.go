@@ -10,5 +10,5 @@ import (
 // never what is younger by the clock of its own database, whatever time it is told.
 const (
 	SMSFor  = 90 * 24 * time.Hour // what a customer was told
-	UsesFor = bank.PartiesWithin  // whom an account was used for: as far back as a flag looks
+	UsesFor = bank.UsesKept       // whom an account was used for: as far back as a flag can look
 )

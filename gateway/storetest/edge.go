@@ -125,7 +125,8 @@ func newEdge(t *testing.T, s Store) *edgePath {
 	e := &edgePath{t: t, s: s, previews: &previews{all: map[string]bank.Preview{}}}
 	terms := bank.Terms{
 		BankCode: bankCode, PromiseDays: 3, ConfirmCodeAbove: counterLimit, OnlineLimit: onlineLimit, CounterLimit: counterLimit,
-		ApproveAbove: onlineLimit, BackOffice: "back-office", Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "TestBank"},
+		ApproveAbove: onlineLimit, BackOffice: "back-office", Code: otp.DefaultForm(), Thresholds: bank.DefaultThresholds(),
+		Brand: otp.Brand{Sender: "TestBank"},
 	}
 	path, err := bank.NewPath(bank.Config{
 		Sessions: e.previews, Counter: desks{e: e}, Book: s, Sightings: s, Terms: func() bank.Terms { return terms }, Recorded: func() {},

@@ -26,6 +26,9 @@ type Profile struct {
 	Limits Limits `yaml:"limits"`
 	// Approvals are who decides on what one person at the bank can't decide alone.
 	Approvals Approvals `yaml:"approvals"`
+	// Flags are from when on a refund has each of the flags. There is one more, other_beneficiary, which has no number: the
+	// fee was paid for another person. A change holds from the next preview on.
+	Flags Flags `yaml:"flags"`
 	// Codes are the one-time codes. A change is for codes to come: those under way keep their form, when they are sent again
 	// too.
 	Codes Codes `yaml:"codes"`
@@ -136,6 +139,29 @@ type Approvals struct {
 	Hold []string `yaml:"hold,flow"`
 }
 
+// Flags are from when on a refund has each of the flags.
+type Flags struct {
+	// AccountOfMany is when the fees of many people are refunded to one account, as to an agent's.
+	AccountOfMany AccountOfMany `yaml:"account_of_many"`
+	// MobileChanged is for how long after a change of the customer's mobile. Until codes.mobile_rest is over there are no
+	// codes, so only a longer one sees anybody but those who came to a branch. Default 168h, from 24h to 2160h.
+	MobileChanged time.Duration `yaml:"mobile_changed"`
+	// CodesResent is after how many codes within half an hour. A profile's and a refund's, each sent again, are four.
+	// Default 5, from 3 to 15: everybody has two, and nobody is sent more than 15 in an hour.
+	CodesResent int `yaml:"codes_resent"`
+	// TellerLooks is after how many looks of the teller at customers on that day. Default 40, from 2 to 50, which are all that
+	// they may have.
+	TellerLooks int `yaml:"teller_looks"`
+}
+
+// AccountOfMany is when the fees of many people are refunded to one account.
+type AccountOfMany struct {
+	// People is from how many on, the one whose fee is asked back among them. Default 6, from 2 to 100.
+	People int `yaml:"people"`
+	// Days is within how many days before the confirm. Default 30, from 1 to 30: what was before is forgotten.
+	Days int `yaml:"days"`
+}
+
 // Codes are the one-time codes.
 type Codes struct {
 	// Digits is how many a code has. Whoever guesses thirty times, which takes them days, finds one of six digits with a
@@ -164,7 +190,7 @@ type Brand struct {
 
 // DefaultProfile is what holds for a key that nobody mentions. By itself it is no profile: the sender is missing.
 func DefaultProfile() Profile {
-	form := otp.DefaultForm()
+	form, flags := otp.DefaultForm(), bank.DefaultThresholds()
 	return Profile{
 		Menu: Menu{
 			Name:    Text{AR: "المدفوعات", EN: "Payments"},
@@ -179,9 +205,15 @@ func DefaultProfile() Profile {
 			ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00, ApproveAbove: 10_000_00,
 		},
 		Approvals: Approvals{BackOffice: "back-office"},
-		Codes:     Codes{Digits: form.Digits, Life: form.Life, MobileRest: 72 * time.Hour},
+		Flags: Flags{
+			AccountOfMany: AccountOfMany{People: flags.People, Days: int(flags.PeopleWithin / oneDay)},
+			MobileChanged: flags.MobileWithin, CodesResent: flags.Codes, TellerLooks: flags.Looks,
+		},
+		Codes: Codes{Digits: form.Digits, Life: form.Life, MobileRest: 72 * time.Hour},
 	}
 }
+
+const oneDay = 24 * time.Hour
 
 // Terms are the profile as the path and its messages go by it.
 func (p Profile) Terms(bankCode string) bank.Terms {
@@ -196,8 +228,12 @@ func (p Profile) Terms(bankCode string) bank.Terms {
 		CounterLimit:     p.Limits.CounterLimit,
 		ApproveAbove:     p.Limits.ApproveAbove,
 		BackOffice:       p.Approvals.BackOffice,
-		Code:             otp.Form{Digits: p.Codes.Digits, Life: p.Codes.Life},
-		MobileRest:       p.Codes.MobileRest,
+		Thresholds: bank.Thresholds{
+			People: p.Flags.AccountOfMany.People, PeopleWithin: time.Duration(p.Flags.AccountOfMany.Days) * oneDay,
+			MobileWithin: p.Flags.MobileChanged, Codes: p.Flags.CodesResent, Looks: p.Flags.TellerLooks,
+		},
+		Code:       otp.Form{Digits: p.Codes.Digits, Life: p.Codes.Life},
+		MobileRest: p.Codes.MobileRest,
 		Brand: otp.Brand{
 			Sender: p.SMS.Sender, Bank: p.SMS.BankName.name(), Channel: p.SMS.ChannelName.name(), WebOTPHost: p.SMS.WebOTPHost,
 		},

@@ -51,6 +51,7 @@ func (l *profileLoader) check() {
 	l.checkPromise()
 	l.checkLimits()
 	l.checkApprovals()
+	l.checkFlags()
 	l.checkCodes()
 	l.checkBrand()
 	l.checkWindows()
@@ -167,6 +168,23 @@ func (l *profileLoader) checkApprovals() {
 			l.bad("approvals.hold", "a flag is given twice")
 		}
 	}
+}
+
+// Beyond these a flag is of nobody.
+const (
+	peopleMax        = 100                 // who come to one account in a month
+	mobileChangedMax = 90 * 24 * time.Hour // after which whoever took a number over has long been here, or won't come
+)
+
+func (l *profileLoader) checkFlags() {
+	flags, sms := l.profile.Flags, otp.DefaultPolicy().SMS
+	within(l, "flags.account_of_many.people", flags.AccountOfMany.People, 2, peopleMax) // one is the refund's own
+	if kept := int(bank.UsesKept / oneDay); flags.AccountOfMany.Days < 1 || flags.AccountOfMany.Days > kept {
+		l.bad("flags.account_of_many.days", "must be from 1 to %d: what was before is forgotten", kept)
+	}
+	within(l, "flags.mobile_changed", flags.MobileChanged, oneDay, mobileChangedMax)
+	within(l, "flags.codes_resent", flags.CodesResent, 3, sms[otp.Profile].Hour+sms[otp.Refund].Hour) // everybody has two
+	within(l, "flags.teller_looks", flags.TellerLooks, 2, bank.LookupsMax)                            // one is this customer's
 }
 
 // mobileRestMax is a month: who must wait longer for a code should be told by a branch.

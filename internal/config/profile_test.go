@@ -59,6 +59,7 @@ services:
 promise: {days: 2, week: [saturday, sunday, monday], holidays: [2026-03-21, "2026-03-22"], cut_off: "16:30"}
 limits: {confirm_code_above: "0.00", online_limit: "5000.00", counter_limit: "8000.50", approve_above: "8000.50"}
 approvals: {back_office: HQ, hold: [teller_looks, mobile_changed]}
+flags: {account_of_many: {people: 2, days: 1}, mobile_changed: 24h, codes_resent: 15, teller_looks: 50}
 codes: {digits: 4, life: 90s, mobile_rest: 0s}
 sms: {sender: Example.-_1, bank_name: {ar: بنك المثال, en: Example Bank}, channel_name: {ar: التطبيق, en: App}, webotp_host: bank.example}
 notices: [{text: {ar: تنبيه, en: Note}, from: 2026-03-18T20:00:00+03:00, until: 2026-03-20T02:00:00Z}]
@@ -75,7 +76,8 @@ closures: [{from: 2026-03-19T23:00:00+03:00, until: 2026-03-20T02:00:00+03:00}]
 		},
 		PromiseDays: 2, ConfirmCodeAbove: 0, OnlineLimit: 5_000_00, CounterLimit: 8_000_50, ApproveAbove: 8_000_50,
 		BackOffice: "HQ", Hold: []gateway.Mark{bank.FlagTellerLooks, bank.FlagMobileChanged},
-		Code: otp.Form{Digits: 4, Life: 90 * time.Second}, MobileRest: 0,
+		Thresholds: bank.Thresholds{People: 2, PeopleWithin: 24 * time.Hour, MobileWithin: 24 * time.Hour, Codes: 15, Looks: 50},
+		Code:       otp.Form{Digits: 4, Life: 90 * time.Second}, MobileRest: 0,
 		Brand: otp.Brand{
 			Sender: "Example.-_1", Bank: moi.Name{AR: "بنك المثال", EN: "Example Bank"}, Channel: moi.Name{AR: "التطبيق", EN: "App"},
 			WebOTPHost: "bank.example",
@@ -103,6 +105,7 @@ closures: [{from: 2026-03-19T23:00:00+03:00, until: 2026-03-20T02:00:00+03:00}]
 	want = bank.Terms{
 		BankCode: "80", PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
 		ApproveAbove: 10_000_00, BackOffice: "back-office", Code: otp.DefaultForm(), MobileRest: 72 * time.Hour, Brand: otp.Brand{Sender: "Istirdad"},
+		Thresholds: bank.Thresholds{People: 6, PeopleWithin: 30 * 24 * time.Hour, MobileWithin: 7 * 24 * time.Hour, Codes: 5, Looks: 40},
 		Menu: bank.Menu{Name: moi.Name{AR: "المدفوعات", EN: "Payments"}, Entries: []bank.MenuEntry{
 			{ID: "e-payments", Name: moi.Name{AR: "المدفوعات الإلكترونية", EN: "e-payments"}},
 		}},
@@ -228,6 +231,24 @@ func TestProfileWrong(t *testing.T) {
 		"approvals: {hold: mobile_changed}":                               "profile.yaml:2: approvals.hold: must be a list, such as [a, b]",
 		"approvals: {back_office: \"\"}":                                  "profile.yaml:2: approvals.back_office: it is required",
 		"approvals: {back_office: " + strings.Repeat("x", 65) + "}":       "profile.yaml:2: approvals.back_office: must have no more than 64 letters",
+
+		"flags: {account_of_many: {people: 1}}":            "profile.yaml:2: flags.account_of_many.people: must be from 2 to 100",
+		"flags: {account_of_many: {people: 100, days: 1}}": "",
+		"flags: {account_of_many: {people: 101}}":          "profile.yaml:2: flags.account_of_many.people: must be from 2 to 100",
+		"flags: {account_of_many: {days: 0}}":              "profile.yaml:2: flags.account_of_many.days: must be from 1 to 30: what was before is forgotten",
+		"flags: {account_of_many: {days: 30}}":             "",
+		"flags: {account_of_many: {days: 31}}":             "profile.yaml:2: flags.account_of_many.days: must be from 1 to 30: what was before is forgotten",
+		"flags: {account_of_many: 6}":                      "profile.yaml:2: flags.account_of_many: must hold keys with values",
+		"flags: {mobile_changed: 23h}":                     "profile.yaml:2: flags.mobile_changed: must be from 24h0m0s to 2160h0m0s",
+		"flags: {mobile_changed: 2160h}":                   "",
+		"flags: {mobile_changed: 2161h}":                   "profile.yaml:2: flags.mobile_changed: must be from 24h0m0s to 2160h0m0s",
+		"flags: {mobile_changed: 7}":                       `profile.yaml:2: flags.mobile_changed: must be a duration with its unit, such as "10s"`,
+		"flags: {codes_resent: 2}":                         "profile.yaml:2: flags.codes_resent: must be from 3 to 15",
+		"flags: {codes_resent: 3, teller_looks: 2}":        "",
+		"flags: {codes_resent: 16}":                        "profile.yaml:2: flags.codes_resent: must be from 3 to 15",
+		"flags: {teller_looks: 1}":                         "profile.yaml:2: flags.teller_looks: must be from 2 to 50",
+		"flags: {teller_looks: 51}":                        "profile.yaml:2: flags.teller_looks: must be from 2 to 50",
+		"flags: {other_beneficiary: 1}":                    "profile.yaml:2: flags.other_beneficiary: there is no such key",
 
 		"codes: {digits: 3}":         "profile.yaml:2: codes.digits: must be from 4 to 8",
 		"codes: {digits: 9}":         "profile.yaml:2: codes.digits: must be from 4 to 8",
