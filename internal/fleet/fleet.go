@@ -156,7 +156,7 @@ func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 			mood = []string{"-seed", strconv.FormatUint(f.Hostile, 10)}
 		}
 		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), append(mood, args...)...)
-		cmd.Env = append(os.Environ(), o.Faults...)
+		cmd.Env = append(append(os.Environ(), "TMPDIR="+f.dir), o.Faults...) // what a killed one leaves goes with the test
 		return cmd
 	})
 	urls = banktest.URLs{Core: "http://" + core, Bank: "http://" + bank, Control: "http://" + control}
