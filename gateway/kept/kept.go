@@ -69,16 +69,19 @@ func (s Sealer) Open(r *gateway.Refund, p People) error {
 	return errors.Join(failed[:]...)
 }
 
-// Use is what is kept of a refund's account having been used for somebody; false when it was for nobody, or for what is no
-// person.
-func (s Sealer) Use(r gateway.Refund) (account, party []byte, ok bool) {
+// Use is what a refund's account having been used for somebody is kept as, under today's key and then under each of the
+// others; nothing when it was for nobody, or for what is no person.
+//
+// It is kept under today's key, and forgotten under the others: an index of the one key doesn't tell under another whose it
+// is, so that everybody counts once only if they are kept once.
+func (s Sealer) Use(r gateway.Refund) (accounts, parties [][]byte) {
 	if !r.Payment.Beneficiary.IsPerson() {
-		return nil, nil, false
+		return nil, nil
 	}
-	return s.sealer.BlindIndex(toIBAN, r.To.Compact()), s.sealer.BlindIndex(usedFor, r.Payment.Beneficiary.Number()), true
+	return s.Uses(r.To, r.Payment.Beneficiary)
 }
 
-// Uses are what an account and a party may be kept as, under today's key and those before it. Of nobody there is none.
+// Uses are what an account and a party may be kept as, under today's key and the others. Of nobody there is none.
 func (s Sealer) Uses(to saudi.IBAN, party saudi.Party) (accounts, parties [][]byte) {
 	parties = [][]byte{}
 	if !party.IsZero() {

@@ -322,6 +322,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		talliesOf:         {"lookup_tallies_once", 4},
 		tallies:           {"lookup_tallies_all", 4},
 		selectSeen:        {"account_uses_once", 5},
+		forgetUse:         {"account_uses_once", 2},
 		selectAfter:       {"refunds_id", 2},
 		selectLatest:      {"events_once", 1},
 		selectEnded:       {"ended_sessions_once", 1},

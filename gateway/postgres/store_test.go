@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/internal/faultnet"
@@ -20,11 +19,6 @@ import (
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
-)
-
-var (
-	byParty = cmp.Comparer(func(a, b saudi.Party) bool { return a == b })
-	byIBAN  = cmp.Comparer(func(a, b saudi.IBAN) bool { return a == b })
 )
 
 func TestNothingClearInTheDatabase(t *testing.T) {
@@ -81,29 +75,8 @@ func TestBlindIndex(t *testing.T) {
 	}
 }
 
-func TestRotatedKeyStillReads(t *testing.T) {
-	s, db := newStore(t)
-	want := mustAccept(t, s, fixture(1))
-	rotated, err := seal.New("k2", bytes.Repeat([]byte{2}, seal.MasterLen), seal.WithRetired("k1", bytes.Repeat([]byte("k"), seal.MasterLen)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Open(t.Context(), db.App, rotated, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = again.Close() })
-	got, err := again.Lookup(t.Context(), want.ID)
-	if diff := cmp.Diff(want, got, byParty, byIBAN); diff != "" || err != nil {
-		t.Errorf("after the rotation: %v\n%s", err, diff)
-	}
-	// Whom an account was used for before and after is one.
-	mustAccept(t, again, fixture(2))
-	seen, err := again.Seek(t.Context(), bank.Sought{To: want.To, Since: start, Day: saudi.DateOf(start)})
-	if err != nil || seen.Others != 1 {
-		t.Errorf("the account was used for %d, %v", seen.Others, err)
-	}
-	if _, err := Open(t.Context(), db.App, nil, Options{}); err == nil {
+func TestOpenWantsASealer(t *testing.T) {
+	if _, err := Open(t.Context(), server.Database(t).App, nil, Options{}); err == nil {
 		t.Error("opened without a sealer")
 	}
 }

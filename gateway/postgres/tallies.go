@@ -18,10 +18,10 @@ const (
 
 	addUse = `INSERT INTO account_uses AS u (account_index, party_index, last_at) VALUES ($1, $2, $3)
 		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = greatest(u.last_at, excluded.last_at)`
-	// selectSeen counts under each of the keys and takes the most: whom an account was used for before a rotation and again
-	// after it is one, and no index of the one key tells under the other.
-	selectSeen = `SELECT (SELECT max((SELECT count(*) FROM account_uses
-			WHERE account_index = account AND last_at >= $2 AND party_index <> ALL ($3))) FROM unnest($1::bytea[]) AS account),
+	// forgetUse leaves it to pruneUses, which is next.
+	forgetUse  = `UPDATE account_uses SET last_at = '-infinity' WHERE account_index = $1 AND party_index = $2`
+	selectSeen = `SELECT (SELECT count(*) FROM account_uses
+			WHERE account_index = ANY ($1) AND last_at >= $2 AND party_index <> ALL ($3)),
 		coalesce((SELECT n FROM lookup_days WHERE employee = $4 AND day = $5), 0)`
 )
 
@@ -62,13 +62,17 @@ func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found 
 	return found[:limit], s.sealer.Cursor(list, kept.Tallied(found[limit-1])), nil
 }
 
-// used notes whom a refund's account is used for: a statement, or none.
-func (s *Store) used(r gateway.Refund) []statement {
-	account, party, ok := s.sealer.Use(r)
-	if !ok {
-		return nil
+// used notes whom a refund's account is used for: a statement for each key, or none.
+func (s *Store) used(r gateway.Refund) (write []statement) {
+	accounts, parties := s.sealer.Use(r)
+	for i, account := range accounts {
+		if i == 0 {
+			write = append(write, exec(addUse, account, parties[i], r.CreatedAt))
+		} else {
+			write = append(write, exec(forgetUse, account, parties[i]))
+		}
 	}
-	return []statement{exec(addUse, account, party, r.CreatedAt)}
+	return write
 }
 
 // Seek is as bank.Sightings says.

@@ -328,6 +328,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		talliesOf:         {"PRIMARY KEY (branch=? AND (day,employee)<(?,?))", 4},
 		tallies:           {"INDEX lookup_tallies_all ((day,branch,employee)<(?,?,?))", 4},
 		selectSeen:        {"PRIMARY KEY (account_index=?)", 5},
+		forgetUse:         {"PRIMARY KEY (account_index=? AND party_index=?)", 2},
 		selectEnded:       {"PRIMARY KEY", 1},
 		pruneEnded:        {"INDEX ended_sessions_until", 1},
 		pruneSMS:          {"INDEX sms_at (at<?)", 1},

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -222,29 +221,6 @@ func TestBlindIndex(t *testing.T) {
 	}, into(&n))
 	if err != nil || n != 1 {
 		t.Errorf("%d refunds found by blind index, %v", n, err)
-	}
-}
-
-func TestRotatedKeyStillReads(t *testing.T) {
-	s, path := newStore(t)
-	want := mustAccept(t, s, acceptance(1))
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	rotated, err := seal.New("k2", bytes.Repeat([]byte{2}, seal.MasterLen), seal.WithRetired("k1", bytes.Repeat([]byte("k"), seal.MasterLen)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := reopen(t, path, rotated)
-	got, err := again.Lookup(t.Context(), want.ID)
-	if diff := cmp.Diff(want, got, byParty, byIBAN); diff != "" || err != nil {
-		t.Errorf("after the rotation: %v\n%s", err, diff)
-	}
-	// Whom an account was used for before and after is one.
-	mustAccept(t, again, acceptance(2))
-	seen, err := again.Seek(t.Context(), bank.Sought{To: want.To, Since: start, Day: saudi.DateOf(start)})
-	if err != nil || seen.Others != 1 {
-		t.Errorf("the account was used for %d, %v", seen.Others, err)
 	}
 }
 

@@ -19,11 +19,12 @@ const (
 
 	addUse = `INSERT INTO account_uses (account_index, party_index, last_at) VALUES (?, ?, ?)
 		ON CONFLICT (account_index, party_index) DO UPDATE SET last_at = max(last_at, excluded.last_at)`
-	// selectSeen takes its indexes as lists of hex. It counts under each of the keys and takes the most: whom an account
-	// was used for before a rotation and again after it is one, and no index of the one key tells under the other.
-	selectSeen = `SELECT (SELECT max((SELECT count(*) FROM account_uses
-			WHERE account_index = unhex(account.value) AND last_at >= ?2
-				AND party_index NOT IN (SELECT unhex(value) FROM json_each(?3)))) FROM json_each(?1) AS account),
+	// forgetUse leaves it to pruneUses, which is next.
+	forgetUse = `UPDATE account_uses SET last_at = 0 WHERE account_index = ? AND party_index = ?`
+	// selectSeen takes its indexes as lists of hex.
+	selectSeen = `SELECT (SELECT count(*) FROM account_uses
+			WHERE account_index IN (SELECT unhex(value) FROM json_each(?1)) AND last_at >= ?2
+				AND party_index NOT IN (SELECT unhex(value) FROM json_each(?3))),
 		coalesce((SELECT n FROM lookup_days WHERE employee = ?4 AND day = ?5), 0)`
 )
 
@@ -70,11 +71,19 @@ func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found 
 
 // use notes whom a refund's account is used for.
 func (s *Store) use(ctx context.Context, tx *session, r gateway.Refund) error {
-	account, party, ok := s.sealer.Use(r)
-	if !ok {
-		return nil
+	accounts, parties := s.sealer.Use(r)
+	for i, account := range accounts {
+		var err error
+		if i == 0 {
+			err = tx.exec(ctx, addUse, account, parties[i], r.CreatedAt.UnixMicro())
+		} else {
+			err = tx.exec(ctx, forgetUse, account, parties[i])
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return tx.exec(ctx, addUse, account, party, r.CreatedAt.UnixMicro())
+	return nil
 }
 
 // Seek is as bank.Sightings says.

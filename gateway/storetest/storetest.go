@@ -7,7 +7,7 @@
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
 // what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, approvals.go
 // what a second person decides, sightings.go what is seen over many of them, evidence.go what a dispute is settled by,
-// counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// rotation.go another key, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
