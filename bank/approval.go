@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,12 +18,13 @@ import (
 // Approvals is the durable record of refunds, as those need it who approve them: whoever's they are.
 type Approvals interface {
 	// Awaiting returns the refunds that await approval now, those that lapse first first: of one branch, or with none of
-	// all, those of no branch among them. The cursor of the next page is empty after the last; one that wasn't given out for
-	// that branch is ErrCursor.
+	// all, those of no branch among them. One that can't be read is left out, and its page is shorter. The cursor of the next
+	// page is empty after the last; one that wasn't given out for that branch is ErrCursor.
 	Awaiting(ctx context.Context, now time.Time, branch string, p Page) (refunds []gateway.Refund, next string, err error)
 	// Lookup returns the refund of this id, or gateway.ErrNotFound.
 	Lookup(ctx context.Context, id string) (gateway.Refund, error)
-	// IdentityChecks are those with which the assisted sessions began, by session; others are absent.
+	// IdentityChecks are those with which the assisted sessions began, by session; others are absent, and those that can't
+	// be read.
 	IdentityChecks(ctx context.Context, sessions []string) (map[string]IdentityCheck, error)
 }
 
@@ -43,7 +45,8 @@ type Awaiting struct {
 func (a Awaiting) Expires() time.Time { return a.Due }
 
 // AwaitingApproval lists what awaits approval at the approver's branch, or at all of them for the back office. Their own
-// and their relatives' are among it: the approval is refused, not the sight of what everybody at the branch sees.
+// and their relatives' are among it: the approval is refused, not the sight of what everybody at the branch sees. What
+// can't be read nobody can decide on, so it is left out, also when that is only how the customer was identified.
 func (p *Path) AwaitingApproval(ctx context.Context, approver Caller, page Page) ([]Awaiting, string, error) {
 	if err := approver.accountable(); err != nil {
 		return nil, "", err
@@ -69,8 +72,12 @@ func (p *Path) AwaitingApproval(ctx context.Context, approver Caller, page Page)
 		if r.Origin.Employee == approver.Employee { // by another login they are still the teller
 			a.Flags, a.Held = "", besides(r.Held)
 		}
-		if check, checked := checks[r.Origin.Session]; checked {
+		switch check, checked := checks[r.Origin.Session]; {
+		case checked:
 			a.Check = &check
+		case slices.Contains(r.Held.List(), gateway.IdentityChecked):
+			p.Log.ErrorContext(ctx, "an approval left out: how the customer was identified can't be read", "refund", r.ID)
+			continue
 		}
 		awaiting = append(awaiting, a)
 	}

@@ -1,9 +1,12 @@
 package bank_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +92,24 @@ func TestAwaitingApproval(t *testing.T) {
 	}
 	_, _, err := w.AwaitingApproval(t.Context(), approver, bank.Page{Limit: 20, Cursor: "x"})
 	w.wantErr(err, bank.ErrCursor)
+}
+
+// TestIdentityCheckUnread: an approver who can't be told how the customer was identified isn't asked to decide; what else
+// awaits is served, and the log says which is left out.
+func TestIdentityCheckUnread(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	lost := w.checkedRefund("rq-1")
+	w.lookups.all = nil
+	stays := w.checkedRefund("rq-2")
+	all, _, err := w.AwaitingApproval(t.Context(), approver, bank.Page{Limit: 20})
+	if err != nil || len(all) != 1 || all[0].ID != stays.ID {
+		t.Errorf("it sees %+v, %v", all, err)
+	}
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "refund="+lost.ID) || strings.Contains(log.String(), stays.ID) {
+		t.Errorf("the log says %s", log.String())
+	}
 }
 
 // TestDecisions: an approval and a refusal, each with who, where and why.

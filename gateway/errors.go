@@ -18,6 +18,9 @@ var (
 	ErrLimitExceeded = errors.New("daily limit exceeded")
 	// ErrChallengeUsed: the code's challenge already led to another refund; nothing was written.
 	ErrChallengeUsed = errors.New("challenge already used")
+	// ErrUnreadable: what is sealed of it doesn't open: its key isn't among ours, or somebody has altered it. It comes with
+	// what else there is of the refund.
+	ErrUnreadable = errors.New("what is sealed can't be opened")
 	// ErrClockSkew: the database's clock and this machine's differ by more than two seconds, so expiries and leases
 	// mean different times to different processes. A store's readiness says it.
 	ErrClockSkew = errors.New("the database's clock and ours differ")

@@ -53,5 +53,13 @@ func (r Refund) Lateness(d Deadlines) Lateness {
 type Late struct {
 	Overdue int // those that are red among them
 	Red     int
-	Oldest  *Refund // of them, by its confirm; nil: none is late
+	Oldest  *Oldest // of them, by its confirm; nil: none is late
+}
+
+// Oldest says which refund has waited longest. Whose it is isn't needed for that, nor unsealed.
+type Oldest struct {
+	ID        string
+	Reference string
+	State     State
+	CreatedAt time.Time
 }

@@ -141,7 +141,8 @@ func (s *server) approvals() {
 			"`reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the "+
 			"customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; "+
 			"or the bank has refunds with one of its `flags` wait, online too. "+
-			"What nobody has decided on by the end of the day is cancelled.").
+			"What nobody has decided on by the end of the day is cancelled.\n\n"+
+			"What the gateway can't read is left out, and its page is that much shorter: the last page is the one without a `next_cursor`.").
 		shows(
 			example{
 				name: "after-an-identity-check", summary: "A customer without a phone", as: "a01", with: map[string]string{"limit": "20"},

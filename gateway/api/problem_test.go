@@ -31,7 +31,8 @@ var internal = map[string]string{
 	"gateway.ErrMove":  "a move that the machine must not make is a bug, or the path says ErrTooLate",
 	"otp.ErrNotSent":   "what a sender says; otp says ErrSMS",
 
-	"gateway.ErrClockSkew": "of a store's readiness, which only operators ask",
+	"gateway.ErrClockSkew":  "of a store's readiness, which only operators ask",
+	"gateway.ErrUnreadable": "to the caller it is as if the store were away, and bank says ErrUnavailable; operators are told which it is",
 
 	"gateway.ErrNotSent":          "of calls that carry a refund, long after its customer has an answer",
 	"gateway.ErrCutOff":           "as ErrNotSent",

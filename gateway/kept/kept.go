@@ -60,13 +60,17 @@ func (s Sealer) Seal(r gateway.Refund) People {
 	}
 }
 
-// Open puts the people of its columns into a refund, whose ID is there already.
+// Open puts the people of its columns into a refund, whose ID is there already: all of them, or none and
+// gateway.ErrUnreadable.
 func (s Sealer) Open(r *gateway.Refund, p People) error {
-	var failed [3]error
-	r.Payment.Payer, failed[0] = s.party(r.ID, payerNumber, p.PayerKind, p.Payer)
-	r.Payment.Beneficiary, failed[1] = s.party(r.ID, beneficiaryNumber, p.BeneficiaryKind, p.Beneficiary)
-	r.To, failed[2] = s.account(r.ID, p.To)
-	return errors.Join(failed[:]...)
+	payer, noPayer := s.party(r.ID, payerNumber, p.PayerKind, p.Payer)
+	beneficiary, noBeneficiary := s.party(r.ID, beneficiaryNumber, p.BeneficiaryKind, p.Beneficiary)
+	to, noAccount := s.account(r.ID, p.To)
+	if err := errors.Join(noPayer, noBeneficiary, noAccount); err != nil {
+		return fmt.Errorf("%w: %w", gateway.ErrUnreadable, err)
+	}
+	r.Payment.Payer, r.Payment.Beneficiary, r.To = payer, beneficiary, to
+	return nil
 }
 
 // Use is what a refund's account having been used for somebody is kept as, under today's key and then under each of the
@@ -168,18 +172,33 @@ func (s Sealer) Position(l List, cursor string) (Position, error) {
 // Everybodys are the refunds of a state, whoever's they are; of "" for those of all.
 func Everybodys(state gateway.State) List { return List{"everybody's refunds", string(state)} }
 
-// Page is the first so many of the refunds of a list, and the cursor behind them, empty when there are no more: one more
-// than asked for was read, and tells. by is the time that the list goes by.
-func (s Sealer) Page(l List, refunds []gateway.Refund, limit int, by func(gateway.Refund) time.Time) (page []gateway.Refund, next string) {
-	if len(refunds) <= limit {
-		return refunds, ""
+// Page is the first so many of a list, and the cursor behind them, empty when there are no more: one more than asked for
+// was read, and tells. by is where one stands in the list.
+func Page[T any](s Sealer, l List, all []T, limit int, by func(T) Position) (page []T, next string) {
+	if len(all) <= limit {
+		return all, ""
 	}
-	last := refunds[limit-1]
-	return refunds[:limit], s.Cursor(l, Position{At: by(last), ID: last.ID})
+	return all[:limit], s.Cursor(l, by(all[limit-1]))
 }
 
-// ByConfirm is the time of a refund's confirm.
-func ByConfirm(r gateway.Refund) time.Time { return r.CreatedAt }
+// ByConfirm has a list go by the time of the confirm.
+func ByConfirm(r gateway.Refund) Position { return Position{At: r.CreatedAt, ID: r.ID} }
+
+// ByDue has a list go by the time at which something must have been done.
+func ByDue(r gateway.Listed) Position { return Position{At: r.Due, ID: r.ID} }
+
+// ByID has a list go by ids; the time is there for the form alone.
+func ByID(r gateway.Listed) Position { return Position{At: r.CreatedAt, ID: r.ID} }
+
+// Readable are those of a page that can be read. The cursor behind the page is behind the others, too.
+func Readable(page []gateway.Listed) (refunds []gateway.Refund) {
+	for _, r := range page {
+		if !r.Unreadable {
+			refunds = append(refunds, r.Refund)
+		}
+	}
+	return refunds
+}
 
 func (l List) place() []byte { return []byte(l.Of + " cursor\x00" + l.To) }
 

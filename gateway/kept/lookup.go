@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -64,12 +65,13 @@ func (s Sealer) SealCheck(l bank.Lookup) ([]byte, error) {
 // SealUnblock seals why somebody was let in again, for that look-up alone.
 func (s Sealer) SealUnblock(l bank.Lookup) []byte { return s.seal(l.ID, unblockNote, l.Unblock) }
 
-// OpenLookup puts what SealCheck and SealUnblock made into a look-up, whose ID is there already. Empty is none.
+// OpenLookup puts what SealCheck and SealUnblock made into a look-up, whose ID is there already, or is
+// gateway.ErrUnreadable. Empty is none.
 func (s Sealer) OpenLookup(l *bank.Lookup, check, note []byte) error {
 	if len(note) > 0 {
 		words, err := s.sealer.Open(note, place(l.ID, unblockNote))
 		if err != nil {
-			return fmt.Errorf("%s of look-up %s: %w", unblockNote, l.ID, err)
+			return fmt.Errorf("%w: %s of look-up %s: %w", gateway.ErrUnreadable, unblockNote, l.ID, err)
 		}
 		l.Unblock = string(words)
 	}
@@ -78,7 +80,7 @@ func (s Sealer) OpenLookup(l *bank.Lookup, check, note []byte) error {
 	}
 	words, err := s.sealer.Open(check, place(l.ID, lookupCheck))
 	if err != nil {
-		return fmt.Errorf("%s of look-up %s: %w", lookupCheck, l.ID, err)
+		return fmt.Errorf("%w: %s of look-up %s: %w", gateway.ErrUnreadable, lookupCheck, l.ID, err)
 	}
 	l.Check = new(bank.IdentityCheck)
 	return json.Unmarshal(words, l.Check)

@@ -93,7 +93,7 @@ func (s *Store) acceptLocked(ctx context.Context, tx *transaction, a *acceptance
 		statement{query: addSpent, args: []any{a.Origin.Customer, day(a.Day()), int64(a.Payment.Amount)},
 			read: func(row scanner) error { return row.Scan(&spent) }},
 		statement{query: refundByID, args: []any{a.ID}, read: func(row scanner) error {
-			r, err := s.scanRefund(row)
+			r, err := s.scanRefund(ctx, row)
 			there = &r
 			return err
 		}},

@@ -25,15 +25,15 @@ func (s *Store) Awaiting(ctx context.Context, now time.Time, branch string, p ba
 		}
 	}
 	limit := pageOf(p.Limit)
-	var refunds []gateway.Refund
+	var awaiting []gateway.Listed
 	err := s.main.each(ctx, selectAwaiting, []any{now, after.At, after.ID, branch, limit + 1}, func(row scanner) error {
-		r, err := s.scanRefund(row)
-		refunds = append(refunds, r)
+		r, err := s.scanListed(ctx, row)
+		awaiting = append(awaiting, r)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	refunds, next := s.sealer.Page(list, refunds, limit, func(r gateway.Refund) time.Time { return r.Due })
-	return refunds, next, nil
+	page, next := kept.Page(s.sealer, list, awaiting, limit, kept.ByDue)
+	return kept.Readable(page), next, nil
 }

@@ -20,6 +20,14 @@ const selectDue = `SELECT ` + columns + ` FROM unnest($1::text[]) AS s(wanted) C
 		ORDER BY due, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
 	) AS r ORDER BY due, id LIMIT $3`
 
+const (
+	// leftFor is how long a refund that a claim had to leave out is passed by. It stays due and the oldest, so otherwise
+	// each claim would begin with it, and never get to the others once there are more such than one claim can leave out.
+	leftFor = 5 * time.Minute
+	// leftMost is how many are remembered: each claim names them to the server.
+	leftMost = 1000
+)
+
 // spare is how many refunds one claim may have to leave out before it gives up on more.
 const spare = 100
 
@@ -43,7 +51,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, asked dispatch.Claim) 
 		return nil, nil
 	}
 	asked.States = slices.Compact(slices.Sorted(slices.Values(asked.States)))
-	past := s.left.ids(now)
+	past := s.left.IDs(now)
 	var c *claiming
 	err := s.dispatch.write(ctx, func(ctx context.Context, tx *transaction) error {
 		c = &claiming{Claim: asked, now: now, past: past}
@@ -101,7 +109,7 @@ func (s *Store) take(ctx context.Context, tx *transaction, c *claiming) error {
 		}
 		for _, row := range rows {
 			seen = append(seen, row.refund.ID)
-			if t, err := s.takeOne(row, c); err != nil {
+			if t, err := s.takeOne(ctx, row, c); err != nil {
 				s.leaveOut(ctx, c, row.refund.ID, err)
 			} else {
 				c.taken = append(c.taken, t)
@@ -114,8 +122,8 @@ func (s *Store) take(ctx context.Context, tx *transaction, c *claiming) error {
 	return nil
 }
 
-func (s *Store) takeOne(row stored, c *claiming) (*change, error) {
-	r, err := s.open(row)
+func (s *Store) takeOne(ctx context.Context, row stored, c *claiming) (*change, error) {
+	r, err := s.open(ctx, row)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +141,7 @@ func (s *Store) takeOne(row stored, c *claiming) (*change, error) {
 // more than this claim: he is done in a moment.
 func (s *Store) leaveOut(ctx context.Context, c *claiming, id string, err error) {
 	c.left = append(c.left, id)
-	if code(err) != lockNotAvailable && s.left.add(id, c.now) {
+	if code(err) != lockNotAvailable && s.left.Note(id, c.now) {
 		s.log.ErrorContext(ctx, "refund left out of claims", "refund", id, "for", leftFor, "err", err)
 	}
 }

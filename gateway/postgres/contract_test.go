@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/gateway/storetest"
+	"github.com/istirdad/istirdad/internal/pgtest"
 	"github.com/istirdad/istirdad/internal/seal"
 	"github.com/istirdad/istirdad/otp"
 	"github.com/istirdad/istirdad/otp/otptest"
@@ -11,7 +12,25 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) storetest.Store { s, _ := newStore(t); return s })
+	storetest.Run(t, func(t *testing.T) storetest.Opened {
+		s, db := newStore(t)
+		return opened{s, db}
+	})
+}
+
+// opened is a storetest.Opened.
+type opened struct {
+	*Store
+	db pgtest.Database
+}
+
+func (o opened) Damage(t *testing.T, table, column, id string) {
+	t.Helper()
+	conn := shell(t, o.db.Owner)
+	mustExec(t, conn, `ALTER TABLE `+table+` DISABLE TRIGGER USER`)
+	mustExec(t, conn, `UPDATE `+table+` SET `+column+` = set_byte(`+column+`, length(`+column+`) - 1,
+		get_byte(`+column+`, length(`+column+`) - 1) # 1) WHERE id = $1`, id)
+	mustExec(t, conn, `ALTER TABLE `+table+` ENABLE TRIGGER USER`)
 }
 
 func TestRotationContract(t *testing.T) {

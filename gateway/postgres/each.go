@@ -22,7 +22,8 @@ func (s *Store) Each(ctx context.Context, visit func(gateway.Refund) error) erro
 }
 
 func (s *Store) each(ctx context.Context, size int, visit func(gateway.Refund) error) error {
-	return pages(ctx, s.main, selectAfter, size, s.scanRefund, func(r gateway.Refund) string { return r.ID }, visit)
+	scan := func(row scanner) (gateway.Refund, error) { return s.scanRefund(ctx, row) }
+	return pages(ctx, s.main, selectAfter, size, scan, func(r gateway.Refund) string { return r.ID }, visit)
 }
 
 // States is Each for whoever may know where refunds stand and not whose they are: it unseals nothing, so a store that was

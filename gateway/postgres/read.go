@@ -54,16 +54,13 @@ func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) 
 	found := false
 	err = p.each(ctx, query, args, func(row scanner) (err error) {
 		found = true
-		r, err = s.scanRefund(row)
+		r, err = s.scanRefund(ctx, row)
 		return err
 	})
-	switch {
-	case err != nil:
-		return gateway.Refund{}, err
-	case !found:
+	if err == nil && !found {
 		return gateway.Refund{}, gateway.ErrNotFound
 	}
-	return r, nil
+	return r, err
 }
 
 // storable reports whether the database can hold a text at all. An id comes from outside, and there is none of one that it
@@ -104,14 +101,14 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	var refunds []gateway.Refund
 	err := s.main.each(ctx, query, args, func(row scanner) error {
-		r, err := s.scanRefund(row)
+		r, err := s.scanRefund(ctx, row)
 		refunds = append(refunds, r)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	refunds, next := s.sealer.Page(kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
+	refunds, next := kept.Page(s.sealer, kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
 	return refunds, next, nil
 }
 

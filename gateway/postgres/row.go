@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,25 +81,35 @@ func (s *stored) scan(row scanner) error {
 		&r.Unknowns, &s.unknown, &r.CoreReference, &s.at, &r.Posts, &r.CreditRefusal, &r.LedgerID, &r.Reason, &r.Notice)
 }
 
-// open makes the refund of a row.
-func (s *Store) open(row stored) (gateway.Refund, error) {
+// open makes the refund of a row. One that can't be read comes without its people, and with gateway.ErrUnreadable.
+func (s *Store) open(ctx context.Context, row stored) (gateway.Refund, error) {
 	r := row.refund
 	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
 	r.Due, r.SentAt, r.DoubtSince = instant(row.due), instant(row.sent), instant(row.doubt)
 	r.UnknownAt, r.ReleasedAt = instant(row.unknown), instant(row.at)
 	r.Promised = dateOf(row.promised)
 	if err := s.sealer.Open(&r, row.people); err != nil {
-		return gateway.Refund{}, fmt.Errorf("postgres: %w", err)
+		s.unread.Note(ctx, "refund", r.ID, err)
+		return r, fmt.Errorf("postgres: %w", err)
 	}
 	return r, nil
 }
 
-func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
+func (s *Store) scanRefund(ctx context.Context, row scanner) (gateway.Refund, error) {
 	var read stored
 	if err := read.scan(row); err != nil {
 		return gateway.Refund{}, err
 	}
-	return s.open(read)
+	return s.open(ctx, read)
+}
+
+// scanListed is scanRefund for a list that many share.
+func (s *Store) scanListed(ctx context.Context, row scanner) (gateway.Listed, error) {
+	r, err := s.scanRefund(ctx, row)
+	if errors.Is(err, gateway.ErrUnreadable) {
+		return gateway.Listed{Refund: r, Unreadable: true}, nil
+	}
+	return gateway.Listed{Refund: r}, err
 }
 
 // nullable keeps the zero time as NULL.

@@ -36,7 +36,8 @@ type Store struct {
 	now      func() time.Time // for Check alone: every other time is handed in
 	main     *pool
 	dispatch *pool
-	left     leftOut
+	left     *kept.Memory // of refunds that claims had to leave out
+	unread   *kept.Unread
 	closed   func() error
 }
 
@@ -51,7 +52,7 @@ type Options struct {
 	ClaimPool int
 	// RequireRestricted has Open refuse a role that could change the schema or delete anything. Production sets it.
 	RequireRestricted bool
-	// Log hears of refunds that a claim had to leave out, and of commits whose answer was lost. Nil: nobody does.
+	// Log hears of what can't be read, of refunds that a claim had to leave out, and of commits whose answer was lost. Nil: nobody does.
 	Log *slog.Logger
 }
 
@@ -91,11 +92,12 @@ func open(ctx context.Context, url string, sealer *seal.Sealer, o Options, l lim
 	if sealer == nil {
 		return nil, errors.New("postgres: no sealer")
 	}
-	s := &Store{sealer: kept.NewSealer(sealer), log: o.Log, now: time.Now}
+	s := &Store{sealer: kept.NewSealer(sealer), log: o.Log, now: time.Now, left: kept.NewMemory(leftFor, leftMost)}
 	s.closed = sync.OnceValue(s.close)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.unread = kept.NewUnread(s.log)
 	for _, p := range []struct {
 		into **pool
 		name string
@@ -158,6 +160,10 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Unreadable is how many refunds, and identity checks of theirs, this store came upon in the last quarter of an hour and
+// couldn't read: gateway.ErrUnreadable.
+func (s *Store) Unreadable() int { return s.unread.Count() }
 
 // Pool is how busy a pool of connections is.
 type Pool struct {

@@ -10,7 +10,29 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Store { s, _ := newStore(t); return s })
+	storetest.Run(t, func(t *testing.T) storetest.Opened {
+		s, path := newStore(t)
+		return opened{s, path}
+	})
+}
+
+// opened is a storetest.Opened.
+type opened struct {
+	*Store
+	path string
+}
+
+func (o opened) Damage(t *testing.T, table, column, id string) {
+	t.Helper()
+	db := shell(t, o.path)
+	for _, statement := range []string{
+		`DROP TRIGGER IF EXISTS ` + table + `_unchanged`,
+		`UPDATE ` + table + ` SET ` + column + ` = zeroblob(length(` + column + `)) WHERE id = '` + id + `'`,
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestRotationContract(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // is written meanwhile isn't in it.
 func (s *Store) Each(ctx context.Context, visit func(gateway.Refund) error) error {
 	return s.queries.each(ctx, selectRefund, nil, func(row scanner) error {
-		r, err := s.scanRefund(row)
+		r, err := s.scanRefund(ctx, row)
 		if err != nil {
 			return err
 		}

@@ -158,8 +158,8 @@ func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
 const behindAll = "\U0010FFFF"
 
 // List is everybody's refunds for operators, by the ids of their previews and so the newest first; of one state, or with
-// none of all.
-func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Refund, string, error) {
+// none of all. Those that can't be read are among them.
+func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Listed, string, error) {
 	before, list := behindAll, kept.Everybodys(state)
 	if p.Cursor != "" {
 		after, err := s.sealer.Position(list, p.Cursor)
@@ -176,15 +176,15 @@ func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]g
 	if state.Dead() {
 		query = refundsOfTheDead
 	}
-	var refunds []gateway.Refund
+	var refunds []gateway.Listed
 	err := s.queries.each(ctx, query, args, func(row scanner) error {
-		r, err := s.scanRefund(row)
+		r, err := s.scanListed(ctx, row)
 		refunds = append(refunds, r)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	refunds, next := s.sealer.Page(list, refunds, limit, kept.ByConfirm)
+	refunds, next := kept.Page(s.sealer, list, refunds, limit, kept.ByID)
 	return refunds, next, nil
 }

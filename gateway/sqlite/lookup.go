@@ -3,9 +3,11 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
+	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -101,10 +103,14 @@ func (s *Store) IdentityChecks(ctx context.Context, sessions []string) (map[stri
 		if err := row.Scan(&l.ID, &check); err != nil {
 			return err
 		}
-		if err := s.sealer.OpenLookup(&l, check, nil); err != nil {
+		switch err := s.sealer.OpenLookup(&l, check, nil); {
+		case errors.Is(err, gateway.ErrUnreadable):
+			s.unread.Note(ctx, "lookup", l.ID, err)
+		case err != nil:
 			return err
+		default:
+			checks[l.ID] = *l.Check
 		}
-		checks[l.ID] = *l.Check
 		return nil
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (r gateway.Refund, err error) {
 	err = in.one(ctx, query, args, func(row scanner) (err error) {
-		r, err = s.scanRefund(row)
+		r, err = s.scanRefund(ctx, row)
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -83,14 +83,14 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	limit := pageOf(p.Limit)
 	var refunds []gateway.Refund
 	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, created, id, limit + 1}, func(row scanner) error {
-		r, err := s.scanRefund(row)
+		r, err := s.scanRefund(ctx, row)
 		refunds = append(refunds, r)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	refunds, next := s.sealer.Page(kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
+	refunds, next := kept.Page(s.sealer, kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
 	return refunds, next, nil
 }
 

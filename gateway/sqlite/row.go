@@ -53,7 +53,8 @@ func moving(r gateway.Refund) []any {
 	}
 }
 
-func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
+// scanRefund makes the refund of a row. One that can't be read comes without its people, and with gateway.ErrUnreadable.
+func (s *Store) scanRefund(ctx context.Context, row scanner) (gateway.Refund, error) {
 	var (
 		r                             gateway.Refund
 		people                        kept.People
@@ -75,11 +76,23 @@ func (s *Store) scanRefund(row scanner) (gateway.Refund, error) {
 	r.Due, r.SentAt, r.DoubtSince = instant(due), instant(sent), instant(doubt)
 	r.UnknownAt, r.ReleasedAt = instant(unknown), instant(at)
 	var err error
-	r.Promised, err = saudi.ParseDate(promised)
-	if err := errors.Join(err, s.sealer.Open(&r, people)); err != nil {
-		return gateway.Refund{}, fmt.Errorf("sqlite: %w", err)
+	if r.Promised, err = saudi.ParseDate(promised); err != nil {
+		return gateway.Refund{}, fmt.Errorf("sqlite: refund %s: %w", r.ID, err)
+	}
+	if err := s.sealer.Open(&r, people); err != nil {
+		s.unread.Note(ctx, "refund", r.ID, err)
+		return r, fmt.Errorf("sqlite: %w", err)
 	}
 	return r, nil
+}
+
+// scanListed is scanRefund for a list that many share.
+func (s *Store) scanListed(ctx context.Context, row scanner) (gateway.Listed, error) {
+	r, err := s.scanRefund(ctx, row)
+	if errors.Is(err, gateway.ErrUnreadable) {
+		return gateway.Listed{Refund: r, Unreadable: true}, nil
+	}
+	return gateway.Listed{Refund: r}, err
 }
 
 // nullable keeps the zero time as NULL.

@@ -323,6 +323,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		selectLive:        {"INDEX refunds_live (request_id=?)", 1},
 		countDead:         {"INDEX refunds_dead", 1},
 		selectCounts:      {"COVERING INDEX refunds_counted", 0},
+		countLate:         {"COVERING INDEX refunds_counted (state=? AND created_at<?)", 2},
 		selectAwaiting:    {"INDEX refunds_queue (state=? AND due>?)", 5},
 		selectChecks:      {"PRIMARY KEY (id=?)", 1},
 		talliesOf:         {"PRIMARY KEY (branch=? AND (day,employee)<(?,?))", 4},

@@ -43,6 +43,7 @@ type Store struct {
 	writer  *writer
 	reads   *sql.DB
 	queries *session
+	unread  *kept.Unread
 	closed  func() error
 }
 
@@ -53,7 +54,7 @@ type Options struct {
 	Migrate bool
 	// Resettable allows Reset. It is for the sandbox alone.
 	Resettable bool
-	// Log hears of refunds that a claim had to leave out. Nil: nobody does.
+	// Log hears of what can't be read, and of refunds that a claim had to leave out. Nil: nobody does.
 	Log *slog.Logger
 }
 
@@ -89,6 +90,7 @@ func open(ctx context.Context, path string, sealer *seal.Sealer, o Options, betw
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.unread = kept.NewUnread(s.log)
 	if err := s.connect(ctx, path, o, between); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), s.Close())
 	}
@@ -177,3 +179,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	return s.writer.write(ctx, func(context.Context, *session) error { return nil })
 }
+
+// Unreadable is how many refunds, and identity checks of theirs, this store came upon in the last quarter of an hour and
+// couldn't read: gateway.ErrUnreadable.
+func (s *Store) Unreadable() int { return s.unread.Count() }

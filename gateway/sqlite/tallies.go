@@ -63,10 +63,8 @@ func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found 
 	if err != nil {
 		return nil, "", err
 	}
-	if len(found) <= limit {
-		return found, "", nil
-	}
-	return found[:limit], s.sealer.Cursor(list, kept.Tallied(found[limit-1])), nil
+	found, next = kept.Page(s.sealer, list, found, limit, kept.Tallied)
+	return found, next, nil
 }
 
 // use notes whom a refund's account is used for.

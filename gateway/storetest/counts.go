@@ -54,8 +54,12 @@ func oldest(t *testing.T, s Store) {
 
 // late: what isn't final and was confirmed before the deadline, to the microsecond.
 func late(t *testing.T, s Store) {
-	want := func(at time.Time, overdue, red int, oldest *gateway.Refund) {
+	want := func(at time.Time, overdue, red int, first *gateway.Refund) {
 		t.Helper()
+		var oldest *gateway.Oldest
+		if first != nil {
+			oldest = &gateway.Oldest{ID: first.ID, Reference: first.Reference, State: first.State, CreatedAt: first.CreatedAt}
+		}
 		got, err := s.Late(t.Context(), gateway.Deadlines{Overdue: at, Red: at.Add(-10 * time.Millisecond)})
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,8 @@
 // sessions that are over, changes.go the moves and their compare-and-swap, claim.go the queue, events.go the record of
 // what happened, lists.go what a customer may see, ledger.go wrong codes, lookups.go who looked at whom, approvals.go
 // what a second person decides, sightings.go what is seen over many of them, evidence.go what a dispute is settled by,
-// rotation.go another key, counts.go the rest. walk.go finds every move that package gateway can make, so none is forgotten when one is added.
+// rotation.go another key, unreadable.go what can't be read any more, counts.go the rest. walk.go finds every move that
+// package gateway can make, so none is forgotten when one is added.
 package storetest
 
 import (
@@ -47,8 +48,10 @@ type Store interface {
 	Takings(ctx context.Context, id string) ([]gateway.Taking, error)
 	// LookedUp is the look-up of this id, but for the number that was looked for; gateway.ErrNotFound.
 	LookedUp(ctx context.Context, id string) (bank.Lookup, error)
-	// List is everybody's refunds of one state, or of all with none, the newest first.
-	List(ctx context.Context, state gateway.State, p bank.Page) (refunds []gateway.Refund, next string, err error)
+	// List is everybody's refunds of one state, or of all with none, the newest first; those that can't be read, too.
+	List(ctx context.Context, state gateway.State, p bank.Page) (refunds []gateway.Listed, next string, err error)
+	// Unreadable is how many of its rows it came upon lately and couldn't read.
+	Unreadable() int
 	// Lookups are the most recent looks at whoever has the number, the latest first.
 	Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error)
 	// Seen records that a callback of the core was received; first is false when it had been before.
@@ -63,11 +66,18 @@ type Store interface {
 	Check(ctx context.Context) error
 }
 
+// Opened is a store, and a way to it behind its back.
+type Opened interface {
+	Store
+	// Damage alters what is sealed in a column of a row.
+	Damage(t *testing.T, table, column, id string)
+}
+
 // crowd is how many callers at once fight for what must have one winner.
 const crowd = 64
 
 // Run runs the contract. open opens an empty store and closes it when the test ends.
-func Run(t *testing.T, open func(t *testing.T) Store) {
+func Run(t *testing.T, open func(t *testing.T) Opened) {
 	for _, topic := range []struct {
 		name  string
 		tests map[string]func(*testing.T, Store)
@@ -98,6 +108,14 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 			}
 		})
 	}
+	t.Run("unreadable", func(t *testing.T) {
+		for name, test := range unreadableTests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
+		}
+	})
 }
 
 // together runs do that many times at once.

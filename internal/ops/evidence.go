@@ -46,7 +46,8 @@ type Records interface {
 // messagesMax bounds a pack: a refund has one message or two, and each may have been handed over again for a day.
 const messagesMax = 1000
 
-// evidence gives out the pack of one refund. Nobody gets it unless that they did is on record.
+// evidence gives out the pack of one refund. Nobody gets it unless that they did is on record, nor of a refund that can't
+// be read.
 func (c Config) evidence(w http.ResponseWriter, r *http.Request, by bank.Caller) {
 	ctx, cancel := context.WithTimeout(r.Context(), packMax)
 	defer cancel()
@@ -355,7 +356,7 @@ func (g gathered) pack() ([]byte, error) {
 		return nil, err
 	}
 	told := page{
-		MadeAt: instant(g.at), Refund: refundOf(g.refund, g.deadlines), Events: eventsOf(g.events), Messages: g.sms(),
+		MadeAt: instant(g.at), Refund: refundOf(gateway.Listed{Refund: g.refund}, g.deadlines), Events: eventsOf(g.events), Messages: g.sms(),
 		Presence: g.presence(), Exchanges: exchanges, Taken: g.taken(),
 	}
 	for _, e := range told.Events {

@@ -293,7 +293,7 @@ func TestSummaryOfTheLate(t *testing.T) {
 			if !d.Overdue.Equal(monday) || !d.Red.Equal(monday.AddDate(0, 0, -6)) {
 				t.Errorf("late is what was confirmed before %s, and red before %s", d.Overdue, d.Red)
 			}
-			return gateway.Late{Overdue: 3, Red: 1, Oldest: &gateway.Refund{
+			return gateway.Late{Overdue: 3, Red: 1, Oldest: &gateway.Oldest{
 				ID: "019c", Reference: "RFK5EWJTN6GVB8STYT", State: gateway.Manual, CreatedAt: monday.Add(5 * time.Microsecond),
 			}}
 		}

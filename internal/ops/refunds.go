@@ -17,8 +17,8 @@ import (
 // Book is the store's refunds, whoever's they are.
 type Book interface {
 	// List is those of one state, or with none all, the newest first; bank.ErrCursor for a cursor that wasn't given out.
-	List(ctx context.Context, state gateway.State, p bank.Page) (refunds []gateway.Refund, next string, err error)
-	// Lookup is the refund of this id, or gateway.ErrNotFound.
+	List(ctx context.Context, state gateway.State, p bank.Page) (refunds []gateway.Listed, next string, err error)
+	// Lookup is the refund of this id, or gateway.ErrNotFound. With gateway.ErrUnreadable comes what isn't sealed of it.
 	Lookup(ctx context.Context, id string) (gateway.Refund, error)
 	// Events are the refund's, oldest first.
 	Events(ctx context.Context, id string) ([]gateway.Event, error)
@@ -73,9 +73,10 @@ func (c Config) refunds(w http.ResponseWriter, r *http.Request, _ bank.Caller) {
 func (c Config) refund(w http.ResponseWriter, r *http.Request, _ bank.Caller) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkMax)
 	defer cancel()
-	found, err := c.Store.Lookup(ctx, r.PathValue("id"))
+	stored, err := c.Store.Lookup(ctx, r.PathValue("id"))
+	found := gateway.Listed{Refund: stored, Unreadable: errors.Is(err, gateway.ErrUnreadable)}
 	var events []gateway.Event
-	if err == nil {
+	if err == nil || found.Unreadable {
 		events, err = c.Store.Events(ctx, found.ID)
 	}
 	if err != nil {
@@ -89,11 +90,14 @@ func (c Config) refund(w http.ResponseWriter, r *http.Request, _ bank.Caller) {
 }
 
 func notFoundOr(w http.ResponseWriter, err error) {
-	if errors.Is(err, gateway.ErrNotFound) {
+	switch {
+	case errors.Is(err, gateway.ErrNotFound):
 		refuse(w, http.StatusNotFound, "not_found")
-		return
+	case errors.Is(err, gateway.ErrUnreadable):
+		refuse(w, http.StatusConflict, "not_possible")
+	default:
+		refuse(w, http.StatusServiceUnavailable, "try_again")
 	}
-	refuse(w, http.StatusServiceUnavailable, "try_again")
 }
 
 // text is what people read, in both languages.
@@ -120,15 +124,16 @@ type refund struct {
 	Status      gateway.Status    `json:"status"`
 	State       gateway.State     `json:"state"`
 	Version     int64             `json:"version"`
-	Overdue     *gateway.Lateness `json:"overdue"` // null: it is final or in time
+	Overdue     *gateway.Lateness `json:"overdue"`              // null: it is final or in time
+	Unreadable  bool              `json:"unreadable,omitempty"` // what is sealed of it can't be opened: payer, beneficiary and account
 	RequestID   string            `json:"request_id"`
 	Ordinal     int               `json:"ordinal"` // how many refunds of the request ended dead before
 	Amount      amount            `json:"amount"`
 	Service     string            `json:"service"`
 	Name        text              `json:"name"`
-	Payer       party             `json:"payer"`
+	Payer       *party            `json:"payer"` // null with the account: it can't be read
 	Beneficiary *party            `json:"beneficiary"`
-	ToAccount   string            `json:"to_account"`
+	ToAccount   *string           `json:"to_account"`
 	Origin      origin            `json:"origin"`
 	Challenge   string            `json:"challenge,omitempty"` // of the code with which it was confirmed
 	Held        []gateway.Mark    `json:"held"`                // why it had to be approved
@@ -158,19 +163,21 @@ type origin struct {
 	Branch   string          `json:"branch,omitempty"`
 }
 
-func refundOf(r gateway.Refund, d gateway.Deadlines) refund {
+func refundOf(r gateway.Listed, d gateway.Deadlines) refund {
 	o := r.Origin
 	told := refund{
 		RefundID: r.ID, Reference: r.Reference, Status: r.State.Status(), State: r.State, Version: r.Version,
 		RequestID: r.Payment.RequestID, Ordinal: r.Ordinal, Amount: amount{r.Payment.Amount.String(), money.Currency},
-		Service: r.Payment.Service, Name: text(r.Payment.Name), Payer: party{r.Payment.Payer.Kind(), r.Payment.Payer.Masked()},
-		ToAccount: r.To.Masked(), Origin: origin{o.Channel, o.Customer, o.Session, o.Client, o.Teller, o.Employee, o.Branch},
+		Service: r.Payment.Service, Name: text(r.Payment.Name), Unreadable: r.Unreadable, Origin: origin{o.Channel, o.Customer, o.Session, o.Client, o.Teller, o.Employee, o.Branch},
 		Challenge: r.Challenge, Held: marks(r.Held), Flags: marks(r.Flags), CreatedAt: instant(r.CreatedAt), UpdatedAt: instant(r.UpdatedAt), PromisedBy: r.Promised,
 		Sends: r.Sends, MayHaveLeft: r.MayHaveLeft, CoreReference: r.CoreReference, CreditRefusal: r.CreditRefusal,
 		LedgerID: r.LedgerID, Reason: r.Reason, Notice: r.Notice,
 	}
+	if !r.Unreadable {
+		told.Payer, told.ToAccount = partyOf(r.Payment.Payer), new(r.To.Masked())
+	}
 	if b := r.Payment.Beneficiary; !b.IsZero() {
-		told.Beneficiary = &party{b.Kind(), b.Masked()}
+		told.Beneficiary = partyOf(b)
 	}
 	if r.Released() {
 		told.ReleasedAt = instant(r.ReleasedAt)
@@ -180,6 +187,8 @@ func refundOf(r gateway.Refund, d gateway.Deadlines) refund {
 	}
 	return told
 }
+
+func partyOf(p saudi.Party) *party { return &party{p.Kind(), p.Masked()} }
 
 func marks(m gateway.Marks) []gateway.Mark { return append([]gateway.Mark{}, m.List()...) } // never null
 

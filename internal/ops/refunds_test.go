@@ -19,21 +19,25 @@ import (
 // drawer is a store with one refund, of which there is this on record.
 type drawer struct {
 	counter
-	refund    gateway.Refund
-	witnesses []gateway.Witness
-	lookup    *bank.Lookup
-	about     []string // what messages were asked for
-	taken     []gateway.Taking
-	trouble   map[string]error // by what is asked
+	refund     gateway.Refund
+	unreadable bool
+	witnesses  []gateway.Witness
+	lookup     *bank.Lookup
+	about      []string // what messages were asked for
+	taken      []gateway.Taking
+	trouble    map[string]error // by what is asked
 }
 
-func (d *drawer) List(_ context.Context, state gateway.State, p bank.Page) ([]gateway.Refund, string, error) {
-	return []gateway.Refund{d.refund}, fmt.Sprintf("after %d of %s", p.Limit, state), d.trouble["List"]
+func (d *drawer) List(_ context.Context, state gateway.State, p bank.Page) ([]gateway.Listed, string, error) {
+	return []gateway.Listed{{Refund: d.refund, Unreadable: d.unreadable}}, fmt.Sprintf("after %d of %s", p.Limit, state), d.trouble["List"]
 }
 
 func (d *drawer) Lookup(_ context.Context, id string) (gateway.Refund, error) {
 	if id != d.refund.ID {
 		return gateway.Refund{}, gateway.ErrNotFound
+	}
+	if d.unreadable {
+		return d.refund, fmt.Errorf("no key: %w", gateway.ErrUnreadable)
 	}
 	return d.refund, d.trouble["Lookup"]
 }
@@ -140,6 +144,27 @@ func TestRefundsInTrouble(t *testing.T) {
 	d.witnesses = []gateway.Witness{{Version: 2, Exchange: gateway.Exchange{Call: "submit"}}} // which nobody can have signed
 	if w := call(t, d, "/ops/api/refunds/r-1/evidence", "operator"); w.Code != 500 || len(d.taken) != 0 {
 		t.Errorf("what isn't signed: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestUnreadable: one that can't be read stands where it stands, and says so; there is no evidence of it.
+func TestUnreadable(t *testing.T) {
+	d := one()
+	d.unreadable = true
+	for _, path := range []string{"/ops/api/refunds", "/ops/api/refunds/r-1"} {
+		w := call(t, d, path, "operator")
+		body := w.Body.String()
+		if w.Code != 200 || !strings.Contains(body, `"state":"pending"`) ||
+			!strings.Contains(body, `"unreadable":true`) || !strings.Contains(body, `"payer":null,"beneficiary":null,"to_account":null`) {
+			t.Errorf("%s: %d %s", path, w.Code, body)
+		}
+	}
+	w := call(t, d, "/ops/api/refunds/r-1/evidence", "operator")
+	if w.Code != 409 || strings.TrimSpace(w.Body.String()) != `{"code":"not_possible","status":409}` || len(d.taken) != 0 {
+		t.Errorf("its evidence: %d %s", w.Code, w.Body)
+	}
+	if w := call(t, one(), "/ops/api/refunds", "operator"); strings.Contains(w.Body.String(), "unreadable") {
+		t.Errorf("of one that can be read: %s", w.Body)
 	}
 }
 

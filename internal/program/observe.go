@@ -62,7 +62,7 @@ func book(ctx context.Context, store Store) (telemetry.Book, error) {
 	for _, s := range gateway.States() {
 		states[string(s)] = counts[s]
 	}
-	return telemetry.Book{States: states, OldestUnfinished: oldest}, nil
+	return telemetry.Book{States: states, OldestUnfinished: oldest, Unreadable: store.Unreadable()}, nil
 }
 
 func redisPool(redis redisstore.Client) telemetry.Pool {

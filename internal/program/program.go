@@ -41,6 +41,8 @@ type Store interface {
 	ops.Store
 	// Seen notes a callback's event, durably, and reports whether it is the first of its id.
 	Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error)
+	// Unreadable is how many refunds, and identity checks of theirs, it came upon lately and couldn't read.
+	Unreadable() int
 	// Check says whether the store could take a refund now; gateway.ErrClockSkew when its clock isn't ours.
 	Check(ctx context.Context) error
 }

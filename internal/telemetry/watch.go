@@ -150,10 +150,12 @@ func (p *pools) Collect(ch chan<- prometheus.Metric) {
 type Book struct {
 	States           map[string]int // every state, zeros too
 	OldestUnfinished time.Time
+	Unreadable       int // that this gateway came upon lately and couldn't read
 }
 
 // WatchRefunds reads the book at every scrape. A store that fails, or takes longer than 2 s, is a metric itself
-// (istirdad_refunds_read_up), and everything else is told all the same. All gateways over one store tell the same.
+// (istirdad_refunds_read_up), and everything else is told all the same. All gateways over one store tell the same, but for
+// what they couldn't read.
 func (t *Telemetry) WatchRefunds(read func(context.Context) (Book, error)) { t.refunds.set(read) }
 
 func newRefunds() *refunds {
@@ -161,18 +163,25 @@ func newRefunds() *refunds {
 		reading: make(chan struct{}, 1),
 		states:  prometheus.NewDesc("istirdad_refunds", "Refunds in the store, by state. Every gateway tells the same.", []string{"state"}, nil),
 		oldest:  prometheus.NewDesc("istirdad_refunds_oldest_unfinished_seconds", "Age of the oldest refund that isn't final; 0 when there is none.", nil, nil),
-		up:      prometheus.NewDesc("istirdad_refunds_read_up", "1 when the store told where refunds stand, 0 when it didn't.", nil, nil),
+		unreadable: prometheus.NewDesc("istirdad_refunds_unreadable",
+			"Refunds, and identity checks of theirs, that this gateway came upon in the last 15 minutes and couldn't unseal.", nil, nil),
+		up: prometheus.NewDesc("istirdad_refunds_read_up", "1 when the store told where refunds stand, 0 when it didn't.", nil, nil),
 	}
 }
 
 type refunds struct {
 	watch[func(context.Context) (Book, error)]
-	reading            chan struct{} // holds a value while somebody asks the store
-	states, oldest, up *prometheus.Desc
+	reading                        chan struct{} // holds a value while somebody asks the store
+	states, oldest, unreadable, up *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
-func (r *refunds) Describe(ch chan<- *prometheus.Desc) { ch <- r.states; ch <- r.oldest; ch <- r.up }
+func (r *refunds) Describe(ch chan<- *prometheus.Desc) {
+	ch <- r.states
+	ch <- r.oldest
+	ch <- r.unreadable
+	ch <- r.up
+}
 
 // Collect implements prometheus.Collector.
 func (r *refunds) Collect(ch chan<- prometheus.Metric) {
@@ -194,6 +203,7 @@ func (r *refunds) Collect(ch chan<- prometheus.Metric) {
 		age = max(0, time.Since(book.OldestUnfinished).Seconds()) // another machine's clock may be ahead
 	}
 	ch <- prometheus.MustNewConstMetric(r.oldest, prometheus.GaugeValue, age)
+	ch <- prometheus.MustNewConstMetric(r.unreadable, prometheus.GaugeValue, float64(book.Unreadable))
 }
 
 var errReading = errors.New("telemetry: the scrape before still waits for the store")

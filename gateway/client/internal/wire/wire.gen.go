@@ -1678,6 +1678,8 @@ type ClientInterface interface {
 	//
 	// `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; or the bank has refunds with one of its `flags` wait, online too. What nobody has decided on by the end of the day is cancelled.
 	//
+	// What the gateway can't read is left out, and its page is that much shorter: the last page is the one without a `next_cursor`.
+	//
 	// Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
 	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2011,6 +2013,8 @@ type ClientInterface interface {
 // What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees that of all branches, and what customers asked for by themselves.
 //
 // `reasons` says why one person at the bank isn't enough: the day comes to more than they decide (`above_limit`), or the customer could be sent no code (`identity_check`), in which case `note` is what the teller wrote of how they made sure; or the bank has refunds with one of its `flags` wait, online too. What nobody has decided on by the end of the day is cancelled.
+//
+// What the gateway can't read is left out, and its page is that much shorter: the last page is the one without a `next_cursor`.
 //
 // Corresponds with GET /v1/approvals (the `ListApprovals` operationId).
 func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
