@@ -171,25 +171,34 @@ func (a *attempt) undecided(ctx context.Context, r gateway.Refund, err error, no
 	a.apply(ctx)(r.Ask(now.Add(max(wait, after(err)))), nil)
 }
 
-// refused records the core's final no, unless it says that another refund of ours got the money: then our own book
-// must know that refund as credited, or people must look, because money may have left under it.
+// refused records the core's final no, unless it says that a refund of ours got the money: then our own book must know
+// that refund as credited, or people must look, because money may have left under it.
 func (a *attempt) refused(ctx context.Context, r gateway.Refund, refusal *Refusal, now time.Time) {
 	evidence := gateway.Evidence{"code": refusal.Code, "channel": refusal.Channel, "other": refusal.Other}
-	if r.Released() {
+	atABank := refusal.Code == "already_refunded" && refusal.Channel != "portal"
+	switch {
+	case r.Released():
 		// People put it back in doubt after the core had released the money. Now it contradicts itself.
 		a.handOver(ctx, r, "core_contradicts_release", evidence, now)
-		return
+	case refusal.Other == r.Reference && r.Sends == 1:
+		// It has this very refund, so the status says what became of it.
+		a.undecided(ctx, r, &gateway.UnknownError{Cause: "held_already"}, now)
+	case refusal.Other == r.Reference:
+		// It has the refund that was sent again because, asked twice, it hadn't.
+		a.handOver(ctx, r, "core_forgot", evidence, now)
+	case atABank && !a.credited(ctx, refusal.Other, r.Payment.RequestID):
+		a.handOver(ctx, r, "already_refunded_elsewhere", evidence, now)
+	default:
+		a.apply(ctx)(r.Reject(gateway.Dispatcher(now, evidence), refusal.Code))
 	}
-	if refusal.Code == "already_refunded" && refusal.Channel != "portal" {
-		lookup, cancel := context.WithTimeout(ctx, storeMax)
-		defer cancel()
-		other, err := a.Queue.Reference(lookup, refusal.Other)
-		if err != nil || other.State != gateway.Credited || other.Payment.RequestID != r.Payment.RequestID {
-			a.handOver(ctx, r, "already_refunded_elsewhere", evidence, now)
-			return
-		}
-	}
-	a.apply(ctx)(r.Reject(gateway.Dispatcher(now, evidence), refusal.Code))
+}
+
+// credited reports whether our own book has the request credited under that reference.
+func (a *attempt) credited(ctx context.Context, reference, request string) bool {
+	ctx, cancel := context.WithTimeout(ctx, storeMax)
+	defer cancel()
+	other, err := a.Queue.Reference(ctx, reference)
+	return err == nil && other.State == gateway.Credited && other.Payment.RequestID == request
 }
 
 // giveBack tells the core to take back what the bank refused to credit. The core answers a repeat as the first time,

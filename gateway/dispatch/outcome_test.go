@@ -241,6 +241,49 @@ func TestAlreadyRefundedAtABank(t *testing.T) {
 	})
 }
 
+// TestAlreadyRefundedUnderOurOwn: of a first send that is a clumsy way to say that it arrived. Of a re-send, which goes only
+// because the core denied the reference twice, it is a contradiction: people look at once, for no further send is of use.
+func TestAlreadyRefundedUnderOurOwn(t *testing.T) {
+	for name, c := range map[string]struct {
+		first  outcome
+		status outcome
+		want   gateway.State
+		reason string
+		sends  int
+	}{
+		"a first send":                   {nil, honest, gateway.Credited, "", 1},
+		"a re-send":                      {lost, fails(gateway.ErrUnknownReference), gateway.Manual, "core_forgot", 2},
+		"a first send that is forgotten": {nil, fails(gateway.ErrUnknownReference), gateway.Manual, "core_forgot", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, w *world) {
+				var own dispatch.Refusal
+				held := func(do func() (dispatch.Answer, error)) (dispatch.Answer, error) {
+					_, _ = do()
+					return dispatch.Answer{}, &own
+				}
+				r := w.acceptTo(1, func(kind string, n int) outcome {
+					switch {
+					case kind == "status":
+						return c.status
+					case kind == "submit" && n == 1 && c.first != nil:
+						return c.first
+					default:
+						return held
+					}
+				})
+				own = dispatch.Refusal{Code: "already_refunded", Channel: "bank", Other: r.Reference}
+				w.start(w.config())
+				w.until(r, c.want, 5*time.Minute)
+				w.want(r, c.want, c.reason)
+				if n := len(w.core.of("submit")); n != c.sends {
+					t.Errorf("%d sends, want %d", n, c.sends)
+				}
+			})
+		})
+	}
+}
+
 // greedy is a store beside which somebody else claims whatever is in doubt as soon as it is.
 type greedy struct {
 	dispatch.Queue

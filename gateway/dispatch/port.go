@@ -66,7 +66,7 @@ var ErrNotRefunded = errors.New("not refunded")
 type Refusal struct {
 	Code    string // fee_consumed, amount_changed, payer_mismatch, service_not_refundable, already_refunded
 	Channel string // with already_refunded: portal or bank
-	Other   string // with already_refunded at a bank: the other reference
+	Other   string // with already_refunded at a bank: the reference under which the money went, which may be our own
 }
 
 func (r *Refusal) Error() string { return "the core refused: " + r.Code }

@@ -178,8 +178,8 @@ func refused(r *reader, refund gateway.Refund, status int) error {
 		}
 		if channel == "bank" {
 			// Here alone the reference is the other one, under which the request is being paid or was paid; that the
-			// answer is to our question is then shown by its nonce and the request. Our own would say nothing.
-			if !isReference(reference) || reference == refund.Reference {
+			// answer is to our question is then shown by its nonce and the request. Our own is for the dispatcher to weigh.
+			if !isReference(reference) {
 				return unknown(causeMismatch, nil)
 			}
 			refusal.Other = reference

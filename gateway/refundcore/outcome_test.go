@@ -54,6 +54,7 @@ var bodies = map[string]string{
 	"payer_mismatch":          `{` + noTo + `,"code":"payer_mismatch","final":true}`,
 	"service_not_refundable":  `{` + noTo + `,"code":"service_not_refundable","final":true}`,
 	"refunded at the portal":  `{` + noTo + `,"code":"already_refunded","channel":"portal","final":true}`,
+	"refunded under ours":     `{` + noTo + `,"code":"already_refunded","channel":"bank","final":true}`,
 	"refunded at a bank":      `{"reference":"` + other + `","request_id":"rq-0001","code":"already_refunded","channel":"bank","final":true}`,
 	"reference_reused":        `{"reference":"RF0123456789ABCDEF","code":"reference_reused"}`,
 	"unknown_reference":       `{"reference":"RF0123456789ABCDEF","code":"unknown_reference"}`,
@@ -98,7 +99,6 @@ var bodies = map[string]string{
 	"refusal of another request":        `{"reference":"RF0123456789ABCDEF","request_id":"rq-0002","code":"fee_consumed","final":true}`,
 	"refunded, channel unsaid":          `{` + noTo + `,"code":"already_refunded","final":true}`,
 	"refunded, channel new":             `{` + noTo + `,"code":"already_refunded","channel":"kiosk","final":true}`,
-	"refunded at a bank by ours":        `{` + noTo + `,"code":"already_refunded","channel":"bank","final":true}`,
 	"refunded at a bank by junk":        `{"reference":"x","request_id":"rq-0001","code":"already_refunded","channel":"bank","final":true}`,
 	"refunded at a bank, other request": `{"reference":"` + other + `","request_id":"rq-0002","code":"already_refunded","channel":"bank","final":true}`,
 	"refunded at the portal, other":     `{"reference":"` + other + `","request_id":"rq-0001","code":"already_refunded","channel":"portal","final":true}`,
@@ -131,6 +131,7 @@ var finals = func() map[string]string {
 		}
 		table["submit "+status+" refunded at the portal"] = "refusal already_refunded portal"
 		table["submit "+status+" refunded at a bank"] = "refusal already_refunded bank " + other
+		table["submit "+status+" refunded under ours"] = "refusal already_refunded bank RF0123456789ABCDEF"
 	}
 	return table
 }()
