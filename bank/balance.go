@@ -44,7 +44,7 @@ type Meter interface {
 //
 // What is no number at all doesn't count towards BalanceRate. All else does, also when the core can't be asked.
 func (p *Path) Balance(ctx context.Context, c Caller, number string) (saudi.Party, Balance, error) {
-	if _, err := p.enter(ctx, c); err != nil {
+	if _, _, err := p.enter(ctx, c); err != nil {
 		return saudi.Party{}, Balance{}, err
 	}
 	party, err := saudi.ParseInquirer(number)

@@ -56,7 +56,7 @@ func TestBalance(t *testing.T) {
 // told how long to wait, and the core isn't asked.
 func TestBalanceIsRationed(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.sessions.Prove(t.Context(), other.Holder()); err != nil {
+	if _, err := w.sessions.Prove(t.Context(), other.Holder(), "proof-1"); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(c bank.Caller, number string) error {

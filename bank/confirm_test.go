@@ -3,6 +3,7 @@ package bank_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -326,7 +327,7 @@ func TestF50AbandonedAfterTheCode(t *testing.T) {
 		w.wantErr(confirm(), otp.ErrGone)
 		time.Sleep(2 * time.Minute)
 		w.wantErr(confirm(), bank.ErrPreviewExpired)
-		w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+		w.wantErr(w.proved(caller), bank.ErrNoProof)
 		time.Sleep(bank.PreviewMemory)
 		w.wantErr(confirm(), bank.ErrNotFound)
 		if len(w.book.refunds) != 0 || len(w.book.events) != 0 || w.recorded != 0 {
@@ -347,15 +348,15 @@ func TestProofsLife(t *testing.T) {
 		w := newWorld(t)
 		for range 3 { // each use renews it
 			time.Sleep(bank.ProofIdle - time.Second)
-			if err := w.Proved(t.Context(), caller); err != nil {
+			if err := w.proved(caller); err != nil {
 				t.Fatal(err)
 			}
 		}
 		time.Sleep(3 * time.Second)
-		w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+		w.wantErr(w.proved(caller), bank.ErrNoProof)
 		w.prove()
 		time.Sleep(bank.ProofIdle)
-		w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+		w.wantErr(w.proved(caller), bank.ErrNoProof)
 	})
 }
 
@@ -468,4 +469,87 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("the refunds are %+v", w.book.refunds)
 		}
 	})
+}
+
+// TestProofIsOnRecord: by which code the customer was let in is on the refund's first event, beside the code of the confirm.
+func TestProofIsOnRecord(t *testing.T) {
+	online := func(w *world, meanwhile func(), coded bool) (gateway.Refund, string) {
+		preview := w.preview("rq-1")
+		meanwhile()
+		var challenge, code string
+		if coded {
+			challenge, code = w.code(preview.ID)
+		}
+		r, _, err := w.Confirm(t.Context(), caller, preview.ID, challenge, code)
+		w.wantErr(err, nil)
+		return r, challenge
+	}
+	counter := func(w *world, with *bank.IdentityCheck) (gateway.Refund, string) {
+		a := w.assist(teller, with)
+		if a.Challenge != nil {
+			_, err := w.VerifyAssisted(t.Context(), teller, a.Session.ID, w.phone.Code().Reveal())
+			w.wantErr(err, nil)
+		}
+		by, err := w.Assisted(t.Context(), teller, a.Session.ID)
+		w.wantErr(err, nil)
+		p, _, err := w.Preview(t.Context(), by, w.asked("rq-1"))
+		w.wantErr(err, nil)
+		r, _, err := w.Confirm(t.Context(), by, p.ID, "", "")
+		w.wantErr(err, nil)
+		return r, a.Session.Challenge
+	}
+	for name, c := range map[string]struct {
+		confirm func(w *world) (r gateway.Refund, challenge string)
+		want    func(challenge string) gateway.Evidence
+	}{
+		"online": {
+			func(w *world) (gateway.Refund, string) { return online(w, func() {}, false) },
+			func(string) gateway.Evidence { return gateway.Evidence{"channel": "online", "proof": "proof-1"} },
+		},
+		"online, proved again before the confirm": {
+			func(w *world) (gateway.Refund, string) {
+				return online(w, func() { _, _ = w.sessions.Prove(t.Context(), caller.Holder(), "proof-2") }, false)
+			},
+			func(string) gateway.Evidence { return gateway.Evidence{"channel": "online", "proof": "proof-2"} },
+		},
+		"online, with a code": {
+			func(w *world) (gateway.Refund, string) {
+				return online(w, func() { clear(w.sessions.proofs) }, true)
+			},
+			func(challenge string) gateway.Evidence {
+				return gateway.Evidence{"channel": "online", "challenge": challenge, "proof": "proof-1"}
+			},
+		},
+		"a proof and a preview of the release before": {
+			func(w *world) (gateway.Refund, string) {
+				_, err := w.sessions.Prove(t.Context(), caller.Holder(), "")
+				w.wantErr(err, nil)
+				return online(w, func() {}, false)
+			},
+			func(string) gateway.Evidence { return gateway.Evidence{"channel": "online"} },
+		},
+		"at the counter": {
+			func(w *world) (gateway.Refund, string) { return counter(w, nil) },
+			func(challenge string) gateway.Evidence {
+				return gateway.Evidence{"channel": "counter", "proof": challenge}
+			},
+		},
+		"at the counter, without a mobile": {
+			func(w *world) (gateway.Refund, string) {
+				w.customer(noMobile)
+				return counter(w, check)
+			},
+			func(string) gateway.Evidence { return gateway.Evidence{"channel": "counter"} },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.paid("rq-1", 100_00)
+			r, challenge := c.confirm(w)
+			events, err := w.book.Events(t.Context(), r.ID)
+			if want := c.want(challenge); err != nil || len(events) != 1 || !maps.Equal(events[0].Evidence, want) {
+				t.Errorf("on record is %+v, want %v, %v", events, want, err)
+			}
+		})
+	}
 }

@@ -484,7 +484,10 @@ type sessions struct {
 	used     func() // called on each use of a proof
 }
 
-type proof struct{ idle, ends time.Time }
+type proof struct {
+	idle, ends time.Time
+	challenge  string
+}
 
 type claim struct {
 	body    [32]byte
@@ -498,31 +501,31 @@ func newSessions(t *trouble) *sessions {
 	}
 }
 
-func (s *sessions) Prove(ctx context.Context, h bank.Holder) (time.Time, error) {
+func (s *sessions) Prove(ctx context.Context, h bank.Holder, challenge string) (time.Time, error) {
 	if err := s.at(ctx, "Prove"); err != nil {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	s.proofs[h] = proof{now.Add(bank.ProofIdle), now.Add(bank.ProofLife)}
+	s.proofs[h] = proof{now.Add(bank.ProofIdle), now.Add(bank.ProofLife), challenge}
 	return now.Add(bank.ProofIdle), nil
 }
 
-func (s *sessions) UseProof(ctx context.Context, h bank.Holder) error {
+func (s *sessions) UseProof(ctx context.Context, h bank.Holder) (string, error) {
 	if err := s.at(ctx, "UseProof"); err != nil {
-		return err
+		return "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, now := s.proofs[h], time.Now()
 	if !now.Before(p.idle) || !now.Before(p.ends) {
-		return bank.ErrNoProof
+		return "", bank.ErrNoProof
 	}
 	p.idle = now.Add(bank.ProofIdle)
 	s.proofs[h] = p
 	if s.used != nil {
 		s.used()
 	}
-	return nil
+	return p.challenge, nil
 }
 
 func bodiless(k bank.Key) bank.Key { k.Body = [32]byte{}; return k }

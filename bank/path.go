@@ -50,30 +50,32 @@ func (p *Path) whileOpen() (Terms, error) {
 	return terms, terms.closed(time.Now())
 }
 
-// enter is whileOpen for a caller who has a proof: the way into every step from the menu to the preview.
-func (p *Path) enter(ctx context.Context, c Caller) (Terms, error) {
-	terms, err := p.whileOpen()
-	if err == nil {
-		err = p.Proved(ctx, c)
+// enter is whileOpen for a caller who has a proof, which Proved tells of: the way into every step from the menu to the
+// preview.
+func (p *Path) enter(ctx context.Context, c Caller) (terms Terms, proof string, err error) {
+	if terms, err = p.whileOpen(); err == nil {
+		proof, err = p.Proved(ctx, c)
 	}
-	return terms, err
+	return terms, proof, err
 }
 
 // Profile is step 3: who the caller is at the bank. It needs a proof, and so do all steps to the preview.
 func (p *Path) Profile(ctx context.Context, c Caller) (Customer, error) {
-	if err := p.Proved(ctx, c); err != nil {
+	if _, err := p.Proved(ctx, c); err != nil {
 		return Customer{}, err
 	}
 	return p.customer(ctx, c.Customer())
 }
 
-// Proved is the check by itself: ErrNoProof unless this session entered a code not long ago. A use renews the proof. At
-// the counter the assisted session is the proof, and was used on the way here.
-func (p *Path) Proved(ctx context.Context, c Caller) error {
+// Proved is the check by itself: ErrNoProof unless this session entered a code not long ago, that of the challenge. A use
+// renews the proof. At the counter the assisted session is the proof, and was used on the way here; there is no challenge
+// where the teller checked who they are.
+func (p *Path) Proved(ctx context.Context, c Caller) (challenge string, err error) {
 	if c.assisted != nil {
-		return c.Proven()
+		return c.assisted.Challenge, c.Proven()
 	}
-	return unavailable(p.Sessions.UseProof(ctx, c.Holder()), ErrNoProof)
+	challenge, err = p.Sessions.UseProof(ctx, c.Holder())
+	return challenge, unavailable(err, ErrNoProof)
 }
 
 func (p *Path) customer(ctx context.Context, id string) (Customer, error) {

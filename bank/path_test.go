@@ -356,7 +356,7 @@ func TestPageCostsOneOfEach(t *testing.T) {
 // TestCursors of requests: good for the customer and service that they were given to.
 func TestCursors(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.sessions.Prove(t.Context(), other.Holder()); err != nil {
+	if _, err := w.sessions.Prove(t.Context(), other.Holder(), "proof-1"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {

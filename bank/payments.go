@@ -18,7 +18,7 @@ const (
 
 // Menu is step 5: what can be paid for.
 func (p *Path) Menu(ctx context.Context, c Caller) (Menu, error) {
-	terms, err := p.enter(ctx, c)
+	terms, _, err := p.enter(ctx, c)
 	if err != nil {
 		return Menu{}, err
 	}
@@ -28,7 +28,7 @@ func (p *Path) Menu(ctx context.Context, c Caller) (Menu, error) {
 // Services are step 6: the services of which the caller has requests in whatever state, ordered by code. Of somebody who has
 // more than 50,000 requests the newest 50,000 count; the others are in their services' lists all the same.
 func (p *Path) Services(ctx context.Context, c Caller) ([]ServiceTotal, error) {
-	terms, err := p.enter(ctx, c)
+	terms, _, err := p.enter(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (p *Path) each(ctx context.Context, terms Terms, customer Customer, pages i
 // Requests are step 7: the caller's requests of one service, newest first, each with the reason why it can't come back
 // if it can't, told before the customer is asked for anything.
 func (p *Path) Requests(ctx context.Context, c Caller, service string, page Page) (listed []Listed, next string, err error) {
-	terms, err := p.enter(ctx, c)
+	terms, _, err := p.enter(ctx, c)
 	if err != nil {
 		return nil, "", err
 	}

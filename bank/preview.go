@@ -24,6 +24,7 @@ type Preview struct {
 	Warnings  []Warning
 
 	MobileChangedAt time.Time // the customer's, as the bank had it then; zero: not lately, or not on record
+	Proof           string    // the challenge whose code let the customer in; empty: there was none, or it isn't known
 }
 
 // Lifetimes of what may be forgotten (api.md).
@@ -39,10 +40,11 @@ const (
 // ability to go on. Values are sealed; one that doesn't open counts as absent. Any error other than the named ones
 // means that nothing was decided, and the caller must refuse.
 type Sessions interface {
-	// Prove stores a proof and returns when it lapses if it isn't used.
-	Prove(ctx context.Context, h Holder) (expires time.Time, err error)
-	// UseProof returns ErrNoProof when there is none, and renews one that there is: by ProofIdle, within ProofLife.
-	UseProof(ctx context.Context, h Holder) error
+	// Prove stores a proof, given by the code of the challenge, and returns when it lapses if it isn't used.
+	Prove(ctx context.Context, h Holder, challenge string) (expires time.Time, err error)
+	// UseProof returns ErrNoProof when there is none, and renews one that there is: by ProofIdle, within ProofLife. The
+	// challenge is empty of a proof that a release stored which didn't keep it.
+	UseProof(ctx context.Context, h Holder) (challenge string, err error)
 
 	// Begin claims a key for a preview with the given body. It returns ErrKeyReused for another body, ErrKeyBusy
 	// while the first is still running, and the id of the preview that the key made, which may have expired since.

@@ -80,7 +80,7 @@ func (p *Path) Verify(ctx context.Context, c Caller, challengeID, code string) (
 	if c.assisted != nil { // it is the proof
 		expires, err = p.Counter.Verify(ctx, c.desk(), c.assisted.ID)
 	} else {
-		expires, err = p.Sessions.Prove(ctx, h)
+		expires, err = p.Sessions.Prove(ctx, h, challengeID)
 	}
 	return expires, unavailable(err, ErrNotFound)
 }

@@ -1,6 +1,7 @@
 package bank
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -25,7 +26,7 @@ type Asked struct {
 // Preview is steps 8 to 10: what will be given back, where to, and by when. The same key and body get the same preview
 // again, with replay true.
 func (p *Path) Preview(ctx context.Context, c Caller, a Asked) (preview Preview, replay bool, err error) {
-	terms, err := p.enter(ctx, c)
+	terms, proof, err := p.enter(ctx, c)
 	if err != nil {
 		return Preview{}, false, err
 	}
@@ -41,6 +42,7 @@ func (p *Path) Preview(ctx context.Context, c Caller, a Asked) (preview Preview,
 		return preview, true, err
 	}
 	preview, err = p.draw(ctx, terms, c, a)
+	preview.Proof = proof
 	if err == nil {
 		err = unavailable(p.Sessions.KeepPreview(ctx, key, preview), ErrKeyReused, ErrKeyBusy)
 	}
@@ -201,7 +203,8 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	if err != nil {
 		return p.confirmed(ctx, c, id, err)
 	}
-	if err := p.agreed(ctx, terms, c, preview, challengeID, code); err != nil {
+	proof, err := p.agreed(ctx, terms, c, preview, challengeID, code)
+	if err != nil {
 		return gateway.Refund{}, false, err
 	}
 	// From here on nothing may depend on whether the client still listens: a cancelled context in the middle of a
@@ -211,7 +214,7 @@ func (p *Path) Confirm(ctx context.Context, c Caller, id, challengeID, code stri
 	rules.Holds = append(rules.Holds, terms.holding(flags)...)
 	r, first, err := p.Book.Accept(ctx, gateway.Acceptance{
 		ID: preview.ID, Bank: terms.BankCode, Origin: preview.Origin, Payment: preview.Payment, To: preview.To,
-		Challenge: challengeID, At: now,
+		Challenge: challengeID, Proof: cmp.Or(proof, preview.Proof), At: now,
 		Promised: terms.kept(preview, now),
 		Trace:    c.Trace,
 		Flags:    flags,
@@ -235,19 +238,21 @@ func (p *Path) confirmed(ctx context.Context, c Caller, id string, err error) (g
 }
 
 // agreed says whether the phone's holder agreed: by a code bound to this preview, or, below the line that the bank
-// drew, by the session's proof. A code that is given is always checked.
-func (p *Path) agreed(ctx context.Context, terms Terms, c Caller, preview Preview, challengeID, code string) error {
+// drew, by the session's proof, which Proved tells of. A code that is given is always checked.
+func (p *Path) agreed(
+	ctx context.Context, terms Terms, c Caller, preview Preview, challengeID, code string,
+) (proof string, err error) {
 	switch {
 	case code != "" && challengeID == "":
-		return ErrNoChallenge
+		return "", ErrNoChallenge
 	case challengeID != "":
 		h := c.Holder()
-		return p.verify(ctx, terms, otp.Attempt{
+		return "", p.verify(ctx, terms, otp.Attempt{
 			Customer: h.Customer, Session: h.Session, ChallengeID: challengeID,
 			Purpose: otp.Refund, Ref: preview.ID, Binding: preview.binding(), Code: otp.Code(code),
 		})
 	case preview.NeedsCode:
-		return ErrCodeNeeded
+		return "", ErrCodeNeeded
 	}
 	return p.Proved(ctx, c)
 }

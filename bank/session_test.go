@@ -54,7 +54,7 @@ func TestEndSession(t *testing.T) {
 	w.paid("rq-1", 100_00)
 	elsewhere, leaving := caller, caller
 	elsewhere.Session, leaving.Expires = "s9", time.Now().Add(time.Hour)
-	if _, err := w.sessions.Prove(t.Context(), elsewhere.Holder()); err != nil {
+	if _, err := w.sessions.Prove(t.Context(), elsewhere.Holder(), "proof-1"); err != nil {
 		t.Fatal(err)
 	}
 	mine := w.preview("rq-1")
@@ -70,12 +70,12 @@ func TestEndSession(t *testing.T) {
 	if until := w.endings.until["s1"]; until.Sub(leaving.Expires) < 24*time.Hour {
 		t.Errorf("remembered until %v, of a token that expires at %v", until, leaving.Expires)
 	}
-	w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+	w.wantErr(w.proved(caller), bank.ErrNoProof)
 	_, err = w.View(t.Context(), caller, mine.ID)
 	w.wantErr(err, bank.ErrNotFound)
 	_, err = w.Resend(t.Context(), caller, challenge)
 	w.wantErr(err, otp.ErrGone)
-	w.wantErr(w.Proved(t.Context(), elsewhere), nil)
+	w.wantErr(w.proved(elsewhere), nil)
 	if _, err := w.View(t.Context(), elsewhere, theirs.ID); err != nil {
 		t.Errorf("the other session's preview: %v", err)
 	}
@@ -98,7 +98,7 @@ func TestEndSessionInOrder(t *testing.T) {
 	w.set("End", errors.New("connection refused"))
 	w.wantErr(w.EndSession(t.Context(), caller), bank.ErrUnavailable)
 	w.set("", nil)
-	w.wantErr(w.Proved(t.Context(), caller), nil)
+	w.wantErr(w.proved(caller), nil)
 
 	w.set("Drop", errors.New("connection refused"))
 	gone, leave := context.WithCancel(t.Context())

@@ -136,11 +136,11 @@ func TestVerify(t *testing.T) {
 	w.trouble.set("Prove", errors.New("no room"))
 	_, err = w.Verify(t.Context(), caller, c.ID, code)
 	w.wantErr(err, bank.ErrUnavailable)
-	w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+	w.wantErr(w.proved(caller), bank.ErrNoProof)
 	w.trouble.set("", nil)
 	_, err = w.Verify(t.Context(), caller, c.ID, code)
 	w.wantErr(err, otp.ErrUsed)
-	w.wantErr(w.Proved(t.Context(), caller), bank.ErrNoProof)
+	w.wantErr(w.proved(caller), bank.ErrNoProof)
 }
 
 // TestTerms that nobody could keep are refused.

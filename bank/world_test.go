@@ -104,9 +104,14 @@ func newWorld(t *testing.T, change ...func(*bank.Terms)) *world {
 	return w
 }
 
+func (w *world) proved(c bank.Caller) error {
+	_, err := w.Proved(w.t.Context(), c)
+	return err
+}
+
 func (w *world) prove() {
 	w.t.Helper()
-	if _, err := w.sessions.Prove(w.t.Context(), caller.Holder()); err != nil {
+	if _, err := w.sessions.Prove(w.t.Context(), caller.Holder(), "proof-1"); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -16,6 +16,7 @@ type Acceptance struct {
 	Payment   Payment
 	To        saudi.IBAN
 	Challenge string
+	Proof     string // the challenge whose code let the customer in beforehand; empty: none, or it isn't known
 	At        time.Time
 	Promised  saudi.Date
 	Trace     string // W3C traceparent of the confirm; empty: none
@@ -74,6 +75,9 @@ func (a Acceptance) Refund(dead int, spent money.Amount) (Refund, Event, error) 
 	evidence := Evidence{"channel": string(a.Origin.Channel)}
 	if a.Challenge != "" {
 		evidence["challenge"] = a.Challenge
+	}
+	if a.Proof != "" {
+		evidence[Proof] = a.Proof
 	}
 	return r, Event{RefundID: r.ID, Version: 1, At: a.At, To: state, Actor: a.Origin.Actor(), Evidence: evidence}, nil
 }

@@ -137,5 +137,9 @@ type Event struct {
 // as it is, but for a Note.
 type Evidence map[string]string
 
+// Proof is the name, on the first step, of the challenge whose code let the customer in: by it they were known for who they
+// are, also where the confirm had a code of its own.
+const Proof = "proof"
+
 // Note is the name of what a person wrote on a step. It may tell of people, so stores keep it sealed.
 const Note = "note"

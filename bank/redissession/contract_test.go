@@ -52,15 +52,15 @@ func contract(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 
 func proofIsPersonal(t *testing.T, client redis.UniversalClient) {
 	s := sessions(t, client)
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	before := time.Now()
-	expires, err := s.Prove(t.Context(), alice)
+	expires, err := s.Prove(t.Context(), alice, challenge)
 	if err != nil || expires.Before(before.Add(bank.ProofIdle)) || expires.After(time.Now().Add(bank.ProofIdle)) {
 		t.Fatalf("Prove = %v, %v", expires, err)
 	}
-	wantErr(t, s.UseProof(t.Context(), alice), nil)
-	wantErr(t, s.UseProof(t.Context(), bank.Holder{Customer: alice.Customer, Session: "other"}), bank.ErrNoProof)
-	wantErr(t, s.UseProof(t.Context(), bank.Holder{Customer: "other", Session: alice.Session}), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), nil)
+	wantErr(t, useProof(t, s, bank.Holder{Customer: alice.Customer, Session: "other"}), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, bank.Holder{Customer: "other", Session: alice.Session}), bank.ErrNoProof)
 }
 
 func keyHasOneMeaning(t *testing.T, client redis.UniversalClient) {
@@ -243,7 +243,7 @@ func droppedSessionLeavesNothing(t *testing.T, client redis.UniversalClient) {
 	wantErr(t, s.Drop(t.Context(), alice), nil) // none there
 	elsewhere, another := key(), key()
 	elsewhere.Holder.Session, another.Value = "other", "another key"
-	if _, err := s.Prove(t.Context(), elsewhere.Holder); err != nil {
+	if _, err := s.Prove(t.Context(), elsewhere.Holder, challenge); err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, s.KeepPreview(t.Context(), elsewhere, preview("p-1")), nil)
@@ -257,7 +257,7 @@ func droppedSessionLeavesNothing(t *testing.T, client redis.UniversalClient) {
 			t.Errorf("left are %q, want what is another session's, %q", slices.Collect(maps.Keys(left)), slices.Collect(maps.Keys(others)))
 		}
 	}
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-2", bank.ErrNotFound)
 	wantBegin(t, s, otherBody(), "", nil)
 }
@@ -341,7 +341,7 @@ func changedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 			wantErr(t, client.Set(t.Context(), name, changed, time.Minute).Err(), nil)
 			switch {
 			case strings.Contains(name, ":proof."):
-				wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+				wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 			case strings.Contains(name, ":preview."):
 				wantPreview(t, s, "p-1", bank.ErrNotFound)
 				wantErr(t, s.DropPreview(t.Context(), alice, "p-1"), nil)
@@ -365,7 +365,7 @@ func movedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 	mallory := bank.Holder{Customer: "cust-mallory", Session: "sess-mallory"}
 	k := key()
 	k.Holder = mallory
-	if _, err := s.Prove(t.Context(), mallory); err != nil {
+	if _, err := s.Prove(t.Context(), mallory, challenge); err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, s.KeepPreview(t.Context(), k, preview("p-1")), nil) // the same id and key as alice's
@@ -381,7 +381,7 @@ func movedValuesAreAbsent(t *testing.T, client redis.UniversalClient) {
 			}
 			switch {
 			case strings.Contains(name, ":proof."):
-				wantErr(t, s.UseProof(t.Context(), h), bank.ErrNoProof)
+				wantErr(t, useProof(t, s, h), bank.ErrNoProof)
 			case strings.Contains(name, ":preview."):
 				if _, err := s.Preview(t.Context(), h, "p-1"); !errors.Is(err, bank.ErrNotFound) {
 					t.Errorf("%s preview: %v", own, err)
@@ -400,7 +400,7 @@ func flushOnlyTakesAway(t *testing.T, client redis.UniversalClient) {
 	fill(t, s)
 	wantErr(t, client.FlushDB(t.Context()).Err(), nil)
 	wantErr(t, client.ScriptFlush(t.Context()).Err(), nil)
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-1", bank.ErrNotFound)
 	wantErr(t, s.DropPreview(t.Context(), alice, "p-1"), nil)
 	wantBegin(t, s, otherBody(), "", nil)
@@ -414,10 +414,10 @@ func wrongTypesDeny(t *testing.T, client redis.UniversalClient) {
 		wantErr(t, client.HSet(t.Context(), name, "field", "value").Err(), nil)
 	}
 	undecided(t, s)
-	if _, err := s.Prove(t.Context(), alice); err != nil {
+	if _, err := s.Prove(t.Context(), alice, challenge); err != nil {
 		t.Errorf("a new proof is kept out by what lies in its place: %v", err)
 	}
-	wantErr(t, s.UseProof(t.Context(), alice), nil)
+	wantErr(t, useProof(t, s, alice), nil)
 }
 
 func errorsDecideNothing(t *testing.T, client redis.UniversalClient) {
@@ -425,7 +425,7 @@ func errorsDecideNothing(t *testing.T, client redis.UniversalClient) {
 	fill(t, s)
 	wantErr(t, client.Close(), nil)
 	undecided(t, s)
-	if _, err := s.Prove(t.Context(), alice); err == nil {
+	if _, err := s.Prove(t.Context(), alice, challenge); err == nil {
 		t.Error("proved without Redis")
 	}
 }
@@ -435,10 +435,10 @@ func nobodyIsNoHolder(t *testing.T, client redis.UniversalClient) {
 	for _, h := range []bank.Holder{{}, {Customer: alice.Customer}, {Session: alice.Session}} {
 		k := key()
 		k.Holder = h
-		_, proveErr := s.Prove(t.Context(), h)
+		_, proveErr := s.Prove(t.Context(), h, challenge)
 		_, beginErr := s.Begin(t.Context(), k)
 		_, previewErr := s.Preview(t.Context(), h, "p-1")
-		for i, err := range []error{proveErr, beginErr, previewErr, s.UseProof(t.Context(), h), s.Abandon(t.Context(), k),
+		for i, err := range []error{proveErr, beginErr, previewErr, useProof(t, s, h), s.Abandon(t.Context(), k),
 			s.KeepPreview(t.Context(), k, preview("p-1")), s.DropPreview(t.Context(), h, "p-1"), s.Drop(t.Context(), h)} {
 			if err == nil || named(err) {
 				t.Errorf("call %d: %v", i, err)
@@ -456,7 +456,7 @@ func everythingExpires(t *testing.T, client redis.UniversalClient) {
 	running := key()
 	running.Value = "running"
 	wantBegin(t, s, running, "", nil)
-	wantErr(t, s.UseProof(t.Context(), alice), nil)
+	wantErr(t, useProof(t, s, alice), nil)
 	longest := map[string]time.Duration{":proof.": bank.ProofIdle, ":preview.": bank.PreviewMemory, ":key.": bank.PreviewMemory, ":list.": bank.PreviewMemory}
 	for name := range dump(t, client) {
 		ttl, err := client.PTTL(t.Context(), name).Result()
@@ -483,7 +483,7 @@ func oneHashTag(t *testing.T, client redis.UniversalClient) {
 			t.Errorf("%s has another tag than %s", name, names[0])
 		}
 	}
-	if _, err := s.Prove(t.Context(), bank.Holder{Customer: "other", Session: alice.Session}); err != nil {
+	if _, err := s.Prove(t.Context(), bank.Holder{Customer: "other", Session: alice.Session}, challenge); err != nil {
 		t.Fatal(err)
 	}
 	tags := map[string]bool{}
@@ -541,7 +541,7 @@ func undecided(t *testing.T, s *redissession.Sessions) {
 	t.Helper()
 	_, beginErr := s.Begin(t.Context(), key())
 	_, previewErr := s.Preview(t.Context(), alice, "p-1")
-	for i, err := range []error{beginErr, previewErr, s.UseProof(t.Context(), alice), s.Abandon(t.Context(), key()),
+	for i, err := range []error{beginErr, previewErr, useProof(t, s, alice), s.Abandon(t.Context(), key()),
 		s.KeepPreview(t.Context(), key(), preview("p-2")), s.DropPreview(t.Context(), alice, "p-1"), s.Drop(t.Context(), alice)} {
 		if err == nil || named(err) {
 			t.Errorf("call %d: %v", i, err)

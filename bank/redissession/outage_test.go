@@ -26,8 +26,8 @@ func steps(t *testing.T, s *redissession.Sessions) map[string]func() error {
 	running := key()
 	running.Value = "running"
 	return map[string]func() error{
-		"prove":   func() error { _, err := s.Prove(t.Context(), alice); return err },
-		"proof":   func() error { return s.UseProof(t.Context(), alice) },
+		"prove":   func() error { _, err := s.Prove(t.Context(), alice, challenge); return err },
+		"proof":   func() error { return useProof(t, s, alice) },
 		"begin":   func() error { _, err := s.Begin(t.Context(), fresh); return err },
 		"keep":    func() error { return s.KeepPreview(t.Context(), fresh, preview("p-2")) },
 		"abandon": func() error { return s.Abandon(t.Context(), running) },
@@ -68,7 +68,7 @@ func TestRefusals(t *testing.T) {
 			end := refusal.Begin(t, server)
 			wantTrouble(t, s, works[refusal.Word]...)
 			end()
-			wantErr(t, s.UseProof(t.Context(), alice), nil)
+			wantErr(t, useProof(t, s, alice), nil)
 			wantPreview(t, s, "p-1", nil)
 			wantBegin(t, s, running, "", bank.ErrKeyBusy)
 			wantPreview(t, s, "p-2", bank.ErrNotFound)
@@ -83,7 +83,7 @@ func TestKilledAndRestarted(t *testing.T) {
 	wantErr(t, server.Kill(), nil)
 	wantTrouble(t, s)
 	wantErr(t, server.Restart(), nil) // it knows nothing any more, scripts neither
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-1", bank.ErrNotFound)
 	wantErr(t, s.Abandon(t.Context(), key()), nil)
 	wantErr(t, s.DropPreview(t.Context(), alice, "p-1"), nil)
@@ -112,8 +112,8 @@ func TestLostReplies(t *testing.T) {
 	wantErr(t, s.KeepPreview(t.Context(), k, preview("p-2")), nil)
 	wantErr(t, s.KeepPreview(t.Context(), k, preview("p-3")), bank.ErrKeyBusy)
 	wantBegin(t, s, k, "p-2", nil)
-	lost("evalsha", func() error { return s.UseProof(t.Context(), alice) })
-	wantErr(t, s.UseProof(t.Context(), alice), nil)
+	lost("evalsha", func() error { return useProof(t, s, alice) })
+	wantErr(t, useProof(t, s, alice), nil)
 	wantErr(t, s.DropPreview(t.Context(), alice, "p-1"), nil)
 	lost("evalsha", func() error { return s.DropPreview(t.Context(), alice, "p-2") })
 	wantErr(t, s.DropPreview(t.Context(), alice, "p-2"), nil)
@@ -123,8 +123,8 @@ func TestLostReplies(t *testing.T) {
 	lost("unlink", func() error { return s.Drop(t.Context(), alice) })
 	wantErr(t, s.Drop(t.Context(), alice), nil)
 	wantPreview(t, s, "p-2", bank.ErrNotFound)
-	lost("set", func() error { _, err := s.Prove(t.Context(), alice); return err })
-	wantErr(t, s.UseProof(t.Context(), alice), nil)
+	lost("set", func() error { _, err := s.Prove(t.Context(), alice, challenge); return err })
+	wantErr(t, useProof(t, s, alice), nil)
 }
 
 // A failover that loses writes brings back what was dropped, to whom it belonged, and forgets what is new.
@@ -143,7 +143,7 @@ func TestFailoverThatLosesWrites(t *testing.T) {
 	wantErr(t, replica.Promote(), nil)
 	front.Redirect(replica.Addr())
 	front.Cut()
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-1", nil)
 	_, err := s.Preview(t.Context(), bank.Holder{Customer: "cust-mallory", Session: alice.Session}, "p-1")
 	wantErr(t, err, bank.ErrNotFound)
@@ -159,8 +159,8 @@ func TestAnswersOfTheQuestionBefore(t *testing.T) {
 	mallory := bank.Holder{Customer: "cust-mallory", Session: "sess-mallory"}
 	client.AddHook(late)
 	late.on = true
-	_ = s.UseProof(t.Context(), alice)
-	if err := s.UseProof(t.Context(), mallory); err == nil {
+	_ = useProof(t, s, alice)
+	if err := useProof(t, s, mallory); err == nil {
 		t.Error("mallory used alice's proof")
 	}
 	late.on = false

@@ -85,6 +85,7 @@ type kept struct {
 	NeedsCode, Approval  bool
 	Warnings             []bank.Warning
 	MobileChangedAt      time.Time `json:",omitzero"`
+	Proof                string    `json:",omitempty"`
 }
 
 type party struct {
@@ -102,6 +103,7 @@ func keep(k bank.Key, p bank.Preview) kept {
 		To:          p.To.Compact(),
 		CreatedAt:   p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(), Promised: p.Promised,
 		NeedsCode: p.NeedsCode, Approval: p.Approval, Warnings: p.Warnings, MobileChangedAt: p.MobileChangedAt.UTC(),
+		Proof: p.Proof,
 	}
 }
 
@@ -120,5 +122,6 @@ func (k kept) preview() (bank.Preview, bool) {
 		},
 		To: to, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Promised: k.Promised,
 		NeedsCode: k.NeedsCode, Approval: k.Approval, Warnings: k.Warnings, MobileChangedAt: k.MobileChangedAt,
+		Proof: k.Proof,
 	}, true
 }

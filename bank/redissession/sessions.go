@@ -8,7 +8,7 @@
 // somebody else. A value that doesn't open counts as absent. Key names are blind indexes: there is no personal data in
 // them, nor anything that a caller sent.
 //
-//	bank:{customer}:proof:…     when the proof ends at the latest
+//	bank:{customer}:proof:…     when the proof ends at the latest, and whose code gave it
 //	bank:{customer}:key:…       the body that the key was used with; the preview that came of it, none while it runs
 //	bank:{customer}:preview:…   the preview, and the key that made it
 //	bank:{customer}:list:…      the names of a session's keys and previews, so that they can be dropped with it
@@ -82,17 +82,18 @@ func New(client redis.UniversalClient, sealer *seal.Sealer) *Sessions {
 
 // proof is what a sealed proof says beyond whose it is.
 type proof struct {
-	Ends time.Time
+	Ends      time.Time
+	Challenge string `json:",omitempty"` // absent from what an older program wrote
 }
 
 // Prove stores a proof, in the place of an earlier one of this session.
-func (s *Sessions) Prove(ctx context.Context, h bank.Holder) (expires time.Time, err error) {
+func (s *Sessions) Prove(ctx context.Context, h bank.Holder, challenge string) (expires time.Time, err error) {
 	at, err := s.place(kindProof, h)
 	if err != nil {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	sealed, err := s.seal(at, proof{Ends: now.Add(bank.ProofLife).UTC()})
+	sealed, err := s.seal(at, proof{Ends: now.Add(bank.ProofLife).UTC(), Challenge: challenge})
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -103,23 +104,23 @@ func (s *Sessions) Prove(ctx context.Context, h bank.Holder) (expires time.Time,
 }
 
 // UseProof returns bank.ErrNoProof unless the holder has a proof, which it renews.
-func (s *Sessions) UseProof(ctx context.Context, h bank.Holder) error {
+func (s *Sessions) UseProof(ctx context.Context, h bank.Holder) (challenge string, err error) {
 	at, err := s.place(kindProof, h)
 	if err != nil {
-		return err
+		return "", err
 	}
 	sealed, err := s.use.Run(ctx, s.redis, []string{at.key}, bank.ProofIdle.Milliseconds()).Text()
 	if errors.Is(err, redis.Nil) {
-		return bank.ErrNoProof
+		return "", bank.ErrNoProof
 	}
 	if err != nil {
-		return fmt.Errorf("redissession: using a proof: %w", err)
+		return "", fmt.Errorf("redissession: using a proof: %w", err)
 	}
 	var p proof
 	if !s.open(at, sealed, &p) || !time.Now().Before(p.Ends) {
-		return bank.ErrNoProof
+		return "", bank.ErrNoProof
 	}
-	return nil
+	return p.Challenge, nil
 }
 
 // Drop deletes the holder's proof and previews, and frees their keys. A key whose preview still runs frees itself.

@@ -89,9 +89,9 @@ func TestProofLapsesWhenIdle(t *testing.T) {
 	inTime(t, func(t *testing.T, s *redissession.Sessions) {
 		prove(t, s)
 		time.Sleep(bank.ProofIdle - time.Millisecond)
-		wantErr(t, s.UseProof(t.Context(), alice), nil)
+		wantErr(t, useProof(t, s, alice), nil)
 		time.Sleep(bank.ProofIdle)
-		wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+		wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	})
 }
 
@@ -101,15 +101,15 @@ func TestProofEndsHoweverOftenUsed(t *testing.T) {
 		began := time.Now()
 		const step = 30 * time.Second
 		for time.Since(began) < bank.ProofLife {
-			wantErr(t, s.UseProof(t.Context(), alice), nil)
+			wantErr(t, useProof(t, s, alice), nil)
 			time.Sleep(step)
 		}
 		for range 3 { // nor does it come back
-			wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+			wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 			time.Sleep(step)
 		}
 		prove(t, s)
-		wantErr(t, s.UseProof(t.Context(), alice), nil)
+		wantErr(t, useProof(t, s, alice), nil)
 	})
 }
 
@@ -122,7 +122,7 @@ func TestEndedProofStaysEndedWhenItsExpiryIsRemoved(t *testing.T) {
 			wantErr(t, client.Persist(t.Context(), name).Err(), nil)
 		}
 		time.Sleep(bank.ProofLife)
-		wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+		wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	})
 }
 
@@ -168,7 +168,7 @@ func TestOtherPepperOpensNothing(t *testing.T) {
 	sealer, err := seal.New("k2", bytes.Repeat([]byte{2}, seal.MasterLen))
 	wantErr(t, err, nil)
 	s := redissession.New(client, sealer)
-	wantErr(t, s.UseProof(t.Context(), alice), bank.ErrNoProof)
+	wantErr(t, useProof(t, s, alice), bank.ErrNoProof)
 	wantPreview(t, s, "p-1", bank.ErrNotFound)
 	wantBegin(t, s, otherBody(), "", nil)
 }
@@ -266,8 +266,21 @@ func preview(id string) bank.Preview {
 		},
 		To: to, CreatedAt: now, ExpiresAt: now.Add(bank.PreviewLife), Promised: saudi.DateOf(now).AddDays(5),
 		NeedsCode: true, Approval: true, Warnings: []bank.Warning{bank.IdentityExpired},
-		MobileChangedAt: time.Date(2026, 3, 1, 6, 10, 0, 0, time.UTC),
+		MobileChangedAt: time.Date(2026, 3, 1, 6, 10, 0, 0, time.UTC), Proof: challenge,
 	}
+}
+
+// challenge is the one whose code gives every proof here.
+const challenge = "challenge-canary-proof"
+
+// useProof uses the holder's proof, which must say whose code gave it.
+func useProof(t *testing.T, s *redissession.Sessions, h bank.Holder) error {
+	t.Helper()
+	by, err := s.UseProof(t.Context(), h)
+	if want := map[bool]string{true: challenge}[err == nil]; by != want {
+		t.Errorf("it was given by the code of %q, want %q", by, want)
+	}
+	return err
 }
 
 func sessions(t *testing.T, client redis.UniversalClient) *redissession.Sessions {
@@ -287,7 +300,7 @@ func fill(t *testing.T, s *redissession.Sessions) {
 
 func prove(t *testing.T, s *redissession.Sessions) {
 	t.Helper()
-	if _, err := s.Prove(t.Context(), alice); err != nil {
+	if _, err := s.Prove(t.Context(), alice, challenge); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -214,7 +214,7 @@ func (p *previews) Preview(_ context.Context, _ bank.Holder, id string) (bank.Pr
 	return preview, nil
 }
 
-func (*previews) UseProof(context.Context, bank.Holder) error { return nil }
+func (*previews) UseProof(context.Context, bank.Holder) (string, error) { return "", nil }
 
 // desks have the customer before them, who has typed their code.
 type desks struct {

@@ -36,6 +36,7 @@ func acceptance(n int) gateway.Acceptance {
 		},
 		To:        account(1),
 		Challenge: fmt.Sprintf("challenge-%d", n),
+		Proof:     "challenge-of-the-profile",
 		At:        start.Add(time.Duration(n) * time.Millisecond),
 		Promised:  saudi.Date{Year: 2026, Month: time.March, Day: 15},
 		Trace:     fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01", n),

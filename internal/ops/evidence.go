@@ -43,7 +43,7 @@ type Records interface {
 	RecordTaking(ctx context.Context, k gateway.Taking) error
 }
 
-// messagesMax bounds a pack: a refund has one message or two, and each may have been handed over again for a day.
+// messagesMax bounds a pack: a refund has three messages or four, and each may have been handed over again for a day.
 const messagesMax = 1000
 
 // evidence gives out the pack of one refund. Nobody gets it unless that they did is on record, nor of a refund that can't
@@ -98,9 +98,14 @@ func (c Config) gather(ctx context.Context, id string, now time.Time) (g gathere
 	if g.refund, err = c.Store.Lookup(ctx, id); err != nil {
 		return g, err
 	}
+	if g.events, err = c.Store.Events(ctx, id); err != nil {
+		return g, err
+	}
 	about := []string{g.refund.Reference}
-	if g.refund.Challenge != "" {
-		about = append(about, g.refund.Challenge)
+	for _, challenge := range []string{g.proof(), g.refund.Challenge} {
+		if challenge != "" {
+			about = append(about, challenge)
+		}
 	}
 	if g.refund.Origin.Channel == gateway.Counter {
 		looked, err := c.Store.LookedUp(ctx, g.refund.Origin.Session)
@@ -111,12 +116,20 @@ func (c Config) gather(ctx context.Context, id string, now time.Time) (g gathere
 			g.lookup = &looked
 		}
 	}
-	var failed [4]error
-	g.events, failed[0] = c.Store.Events(ctx, id)
-	g.witnesses, failed[1] = c.Store.Witnesses(ctx, id)
-	g.messages, failed[2] = c.Store.SMS(ctx, about, messagesMax)
-	g.takings, failed[3] = c.Store.Takings(ctx, id)
+	var failed [3]error
+	g.witnesses, failed[0] = c.Store.Witnesses(ctx, id)
+	g.messages, failed[1] = c.Store.SMS(ctx, about, messagesMax)
+	g.takings, failed[2] = c.Store.Takings(ctx, id)
 	return g, errors.Join(failed[:]...)
+}
+
+// proof is the challenge whose code let the customer in; empty when there was none, or the refund is older than the record
+// of it.
+func (g gathered) proof() string {
+	if len(g.events) == 0 {
+		return ""
+	}
+	return g.events[0].Evidence[gateway.Proof]
 }
 
 // message is an SMS, as the customer read it but for the code.
@@ -339,6 +352,7 @@ type page struct {
 	Refund    refund
 	Events    []event
 	Approvals []event // those made by a second person
+	Proof     string  // the challenge whose code let the customer in
 	Messages  []message
 	Presence  *presence
 	Exchanges []exchange
@@ -356,7 +370,8 @@ func (g gathered) pack() ([]byte, error) {
 		return nil, err
 	}
 	told := page{
-		MadeAt: instant(g.at), Refund: refundOf(gateway.Listed{Refund: g.refund}, g.deadlines), Events: eventsOf(g.events), Messages: g.sms(),
+		MadeAt: instant(g.at), Refund: refundOf(gateway.Listed{Refund: g.refund}, g.deadlines), Events: eventsOf(g.events),
+		Messages: g.sms(), Proof: g.proof(),
 		Presence: g.presence(), Exchanges: exchanges, Taken: g.taken(),
 	}
 	for _, e := range told.Events {

@@ -166,7 +166,9 @@ func TestEvidence(t *testing.T) {
 	t.Parallel()
 	w := apitest.Start(t)
 	c := w.Customer("p06")
-	c.Prove()
+	c.Challenge(object{"purpose": "profile"}) // never answered, so nothing rests on it
+	proof := c.Challenge(object{"purpose": "profile"})
+	c.Do(http.MethodPost, "/v1/otp/challenges/"+proof+"/verify", object{"code": c.Code()}).Want(http.StatusOK)
 	id := c.Preview("rq-p05-1").RefundID
 	w.Fault(banktest.BadSignature, banktest.OnSubmit, banktest.Count(1))
 	c.Confirm(id).Want(http.StatusAccepted)
@@ -175,7 +177,7 @@ func TestEvidence(t *testing.T) {
 	var p pack
 	var messages []texted
 	var digests []string
-	for end := time.Now().Add(time.Minute); len(messages) < 2; time.Sleep(50 * time.Millisecond) { // the last is put on record when it is out
+	for end := time.Now().Add(time.Minute); len(messages) < 3; time.Sleep(50 * time.Millisecond) { // the last is put on record when it is out
 		if time.Now().After(end) {
 			t.Fatalf("on record are %+v", messages)
 		}
@@ -214,9 +216,10 @@ func TestEvidence(t *testing.T) {
 	}
 	// Each stands beside its event.
 	var events []struct {
-		Version int64
-		To      string
-		Actor   struct{ Role, ID string }
+		Version  int64
+		To       string
+		Actor    struct{ Role, ID string }
+		Evidence map[string]string
 	}
 	p.json(t, "events.json", &events)
 	moved := map[int64]string{}
@@ -228,12 +231,16 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("%s moved it to %q", x.Call, to)
 		}
 	}
-	if len(events) != len(refund.Timeline) || events[0].Actor.Role != "customer" || events[0].Actor.ID != "p06" {
+	if len(events) != len(refund.Timeline) || events[0].Actor.Role != "customer" || events[0].Actor.ID != "p06" || events[0].Evidence["proof"] != proof {
 		t.Errorf("the events are %+v", events)
 	}
 
-	// What was texted, without the code that was.
-	code, done := messages[0], messages[1]
+	// What was texted, without the codes that were: the one that let them in, and the refund's own.
+	in, code, done := messages[0], messages[1], messages[2]
+	if len(messages) != 3 || in.About != proof || in.Purpose != "code_for_profile" || in.Outcome != "taken" || in.SentTo != "+9665*****006" ||
+		!strings.Contains(in.Text, "●●●●●●") || regexp.MustCompile(`\d{6}`).MatchString(in.Text) {
+		t.Errorf("the messages are %+v", messages)
+	}
 	if code.Purpose != "code_for_refund" || code.Outcome != "taken" || code.Route != "http" || code.SentTo != "+9665*****006" ||
 		!strings.Contains(code.Text, "●●●●●●") || !strings.Contains(code.Text, "2000.00") || regexp.MustCompile(`\d{6}`).MatchString(code.Text) {
 		t.Errorf("the code's message is %+v", code)
@@ -248,7 +255,7 @@ func TestEvidence(t *testing.T) {
 	page := string(p["index.html"])
 	for _, words := range []string{
 		refund.Reference, "2000.00", "SA28 80** **** **** **** 0006", "2******049", "أُودع المبلغ في حسابك", "Credited to your account",
-		"●●●●●●", "core-1", said[0].Asked.ContentDigest[:20], "README.txt",
+		"●●●●●●", proof, "core-1", said[0].Asked.ContentDigest[:20], "README.txt",
 	} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the page doesn't say %q", words)
@@ -325,6 +332,10 @@ func TestEvidenceOfTheCounter(t *testing.T) {
 	if said := p.exchanges(t); len(said) != 0 {
 		t.Errorf("nothing was sent, and said is %+v", said)
 	}
+	var messages []texted
+	if p.json(t, "messages.json", &messages); len(messages) != 0 {
+		t.Errorf("whoever has no mobile was texted %+v", messages)
+	}
 	for _, words := range []string{"E100", "passport", "awaiting_approval"} {
 		if !strings.Contains(string(p["index.html"]), words) {
 			t.Errorf("the page doesn't say %q", words)
@@ -353,6 +364,25 @@ func TestEvidenceOfTheCounter(t *testing.T) {
 		}
 	}
 	w.Ops("/ops/api/refunds/019cbcb4-2a40-7f0e-8a0b-77c46a619221/evidence").Want(http.StatusNotFound)
+	w.Exact()
+}
+
+// TestEvidenceOfTheKeypad: p01 typed the code that the teller's visit began with, which is all that the confirm rests on.
+func TestEvidenceOfTheKeypad(t *testing.T) {
+	t.Parallel()
+	w := apitest.Start(t)
+	visit := w.Teller("t01").Serve("p01")
+	id := visit.Preview("rq-p01-1").RefundID
+	visit.Confirm(id).Want(http.StatusAccepted)
+	visit.Await(id, "credited")
+	p, _ := take(t, w, id)
+	var messages []texted
+	p.json(t, "messages.json", &messages)
+	if proof := visit.Sent.ChallengeID; len(messages) == 0 || messages[0].About != proof || messages[0].Purpose != "code_for_counter" ||
+		messages[0].SentTo != "+9665*****001" || !strings.Contains(messages[0].Text, "●●●●●●") ||
+		regexp.MustCompile(`\d{6}`).MatchString(messages[0].Text) || !strings.Contains(string(p["index.html"]), proof) {
+		t.Errorf("the code's message is not the first of %+v", messages)
+	}
 	w.Exact()
 }
 
