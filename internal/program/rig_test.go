@@ -167,7 +167,8 @@ func newRig(t testing.TB, how ...banktest.Option) *rig {
 	r.config = program.Config{
 		Profile: fixed{
 			BankCode: sandboxseed.BankCode, PromiseDays: 3, ConfirmCodeAbove: 1_000_00, OnlineLimit: 10_000_00, CounterLimit: 20_000_00,
-			ApproveAbove: 10_000_00, BackOffice: "back-office", MobileRest: 72 * time.Hour, Code: otp.DefaultForm(), Brand: otp.Brand{Sender: "Istirdad"},
+			ApproveAbove: 10_000_00, BackOffice: "back-office", MobileRest: 72 * time.Hour, Code: otp.DefaultForm(),
+			Thresholds: bank.DefaultThresholds(), Brand: otp.Brand{Sender: "Istirdad"},
 		},
 		Pepper: pepper, Policy: otp.DefaultPolicy(),
 		Identity:    identity.Config{Issuer: urls.Bank},
