@@ -38,7 +38,8 @@ import (
 
 // rig is a gateway's way to the core and to the bank's ledger: dispatcher, store and both clients are the real ones, core
 // and bank the stand-ins, and HTTP goes between them. Only the SMS route is a fake. It stands in a synctest bubble, so
-// that minutes pass in milliseconds. The core never calls back: what a row shows, the gateway's own questions find out.
+// that minutes pass in milliseconds. The core calls back in the row of callbacks alone: what the others show, the
+// gateway's own questions find out.
 type rig struct {
 	t      *testing.T
 	begun  time.Time
@@ -53,9 +54,11 @@ type rig struct {
 	log    *logbook
 	inbox  *inbox
 	config dispatch.Config
+	at     *dispatch.Dispatcher
 	halt   func()
 
 	refunds []gateway.Refund
+	people  map[string]string         // why people have it, by id, of those that end with them
 	ended   map[string]gateway.Status // what was shown of those that are over, by id
 
 	mu    sync.Mutex
@@ -66,14 +69,25 @@ type rig struct {
 // change may be nil.
 func inRow(t *testing.T, refunds int, change func(r *rig, c *refundcore.Config), test func(r *rig)) {
 	t.Helper()
+	inRowOf(t, "", refunds, change, test)
+}
+
+// inRowOfCallbacks is inRow with a core that calls back.
+func inRowOfCallbacks(t *testing.T, refunds int, test func(r *rig)) {
+	t.Helper()
+	inRowOf(t, "http://gateway.example/callbacks/core", refunds, nil, test)
+}
+
+func inRowOf(t *testing.T, callback string, refunds int, change func(r *rig, c *refundcore.Config), test func(r *rig)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{
 			t: t, begun: time.Now(), faults: sandboxfault.NewBoard(1), seed: sandboxseed.New(refunds, time.Now()),
 			told: &tally{counts: map[string]int{}}, log: &logbook{}, inbox: &inbox{sent: map[string]int{}},
-			ended: map[string]gateway.Status{},
+			people: map[string]string{}, ended: map[string]gateway.Status{},
 		}
-		r.standIns()
+		r.standIns(callback)
 		r.gateway(change)
 		for n := range refunds {
 			r.accept(fmt.Sprintf("rq-c%05d-1", n+1))
@@ -84,7 +98,7 @@ func inRow(t *testing.T, refunds int, change func(r *rig, c *refundcore.Config),
 	})
 }
 
-func (r *rig) standIns() {
+func (r *rig) standIns(callback string) {
 	t := r.t
 	users := map[string]string{}
 	for _, p := range r.seed.People {
@@ -94,6 +108,7 @@ func (r *rig) standIns() {
 	r.core, err = sandboxcore.New(sandboxcore.Config{
 		Seed: 1, Requests: r.seed.Requests, UserOf: func(number string) string { return users[number] },
 		Faults: r.faults, Polite: true, SettleMin: time.Second, SettleMax: time.Second,
+		CallbackURL: callback, Transport: receiver{r},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +141,26 @@ func (r *rig) answer(w http.ResponseWriter, req *http.Request) {
 		front = func(next http.Handler) http.Handler { return next }
 	}
 	front(r.core.Handler()).ServeHTTP(w, req)
+}
+
+// receiver is where the core's callbacks arrive.
+type receiver struct{ *rig }
+
+// RoundTrip is part of http.RoundTripper. It does what a gateway does with a callback, and answers as it would.
+func (r receiver) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	status := http.StatusNoContent
+	if callback, err := r.client.VerifyCallback(req, body); err != nil {
+		status = http.StatusUnauthorized
+	} else if err := r.at.Hint(req.Context(), callback.Reference); err != nil {
+		r.told.add("hint: %v", err)
+	} else {
+		r.told.add("hint")
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
 // before puts something before the core: a box that changes what it answers. nil: nothing.
@@ -220,9 +255,10 @@ var empty struct {
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	r.at = dispatch.New(r.config)
 	running.Go(func() {
 		time.Sleep(time.Millisecond) // until the test has said what goes wrong
-		dispatch.New(r.config).Run(ctx)
+		r.at.Run(ctx)
 	})
 	r.halt = func() { cancel(); running.Wait() }
 	r.t.Cleanup(r.halt)
@@ -373,6 +409,18 @@ func (r *rig) until(state gateway.State, atMost time.Duration) time.Duration {
 	}
 }
 
+// handedOver waits until people have every refund, at most so long, and for that reason. No machine touches it again.
+func (r *rig) handedOver(reason string, atMost time.Duration) {
+	r.t.Helper()
+	r.until(gateway.Manual, atMost)
+	for _, of := range r.refunds {
+		r.people[of.ID] = reason
+	}
+	if n := r.told.of("people: " + reason); n != len(r.refunds) {
+		r.t.Errorf("%d were counted as handed over for %s, want %d", n, reason, len(r.refunds))
+	}
+}
+
 // story is what the core received about a refund, and what the gateway made of it: for whoever reads a failure.
 func (r *rig) story(of gateway.Refund) string {
 	var text strings.Builder
@@ -440,7 +488,8 @@ func (r *rig) judge() {
 		if effect.Released-effect.Returned > 1 || credited > 1 || effect.Returned > 0 && credited > 0 {
 			t.Errorf("%s: released %d, taken back %d, credited %d\n%s", of.Reference, effect.Released, effect.Returned, credited, r.story(of))
 		}
-		if !now.State.Final() {
+		why, withPeople := r.people[of.ID]
+		if withPeople != (now.State == gateway.Manual) || withPeople && now.Reason != why || !withPeople && !now.State.Final() {
 			t.Errorf("%s ends as %s (%q)\n%s", of.Reference, now.State, now.Reason, r.story(of))
 		}
 		if wanted := map[bool]int{true: 1}[now.State == gateway.Credited]; r.inbox.of(of) != wanted {

@@ -48,10 +48,8 @@ func TestEveryRowHasItsTest(t *testing.T) {
 		t.Errorf("the table has no row %s, which is tested", row)
 	}
 	var want []string
-	for n := 1; n <= 21; n++ {
-		if n != 13 && n < 17 || n > 19 {
-			want = append(want, fmt.Sprintf("F%02d", n))
-		}
+	for n := 1; n <= 22; n++ {
+		want = append(want, fmt.Sprintf("F%02d", n))
 	}
 	if !slices.Equal(rows, want) {
 		t.Errorf("the table has the rows %v, want %v", rows, want)
