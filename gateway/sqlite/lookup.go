@@ -22,7 +22,8 @@ const (
 		forbidden = forbidden + excluded.forbidden, refused = refused + excluded.refused`
 	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES (?, ?)`
 	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
-		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ? ORDER BY at DESC, id DESC LIMIT ?`
+		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index IN (SELECT unhex(value) FROM json_each(?))
+		ORDER BY at DESC, id DESC LIMIT ?`
 	selectChecks = `SELECT id, identity_check FROM lookups
 		WHERE id IN (SELECT value FROM json_each(?)) AND length(identity_check) > 0`
 )
@@ -62,25 +63,27 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 
 // Lookups are the most recent looks at whoever has the number, the latest first, for auditors.
 func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (lookups []bank.Lookup, err error) {
-	for _, index := range s.sealer.LookupIndexes(number) {
-		err := s.queries.each(ctx, selectLookups, []any{index, most - len(lookups)}, func(row scanner) error {
-			var (
-				l           = bank.Lookup{Number: number}
-				at          int64
-				check, note []byte
-			)
-			err := row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
-			if err != nil {
-				return err
-			}
-			l.At = time.UnixMicro(at).UTC()
-			err = s.sealer.OpenLookup(&l, check, note)
-			lookups = append(lookups, l)
-			return err
-		})
+	indexes, err := hexes(s.sealer.LookupIndexes(number))
+	if err != nil {
+		return nil, err
+	}
+	err = s.queries.each(ctx, selectLookups, []any{indexes, most}, func(row scanner) error {
+		var (
+			l           = bank.Lookup{Number: number}
+			at          int64
+			check, note []byte
+		)
+		err := row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		l.At = time.UnixMicro(at).UTC()
+		err = s.sealer.OpenLookup(&l, check, note)
+		lookups = append(lookups, l)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return lookups, nil
 }

@@ -80,22 +80,8 @@ func TestLookupsAreSealed(t *testing.T) {
 			t.Errorf("the row shows %q: %q", secret, row)
 		}
 	}
-	var plan string
-	rows, err := shell(t, path).Query(`EXPLAIN QUERY PLAN `+selectLookups, []byte{}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			t.Fatal(err)
-		}
-		plan += detail
-	}
-	if err := rows.Err(); err != nil || !strings.Contains(plan, "lookups_of") || strings.Contains(plan, "SCAN") {
-		t.Errorf("the plan is %s, %v", plan, err)
+	if plan := explain(t, s, selectLookups, "[]", 1); !strings.Contains(plan, "lookups_of (number_index=?)") || strings.Contains(plan, "SCAN lookups") {
+		t.Errorf("the plan is %s", plan)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
@@ -18,6 +19,7 @@ func RunRotation(t *testing.T, open func(t *testing.T) (with func(*seal.Sealer) 
 		"what was sealed is read":             sealedBefore,
 		"everybody on an account counts once": usesOverRotations,
 		"a use of before is as old as it was": usesGrowOld,
+		"the latest look comes first":         looksOverRotations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,4 +119,19 @@ func usesGrowOld(t *testing.T, with func(*seal.Sealer) Store) {
 	u.want(start, saudi.Party{}, 3)
 	u.want(start.Add(time.Microsecond), saudi.Party{}, 2)
 	u.want(later.Add(time.Microsecond), saudi.Party{}, 0)
+}
+
+// looksOverRotations: whichever key a look was recorded under, auditors are told the most recent ones.
+func looksOverRotations(t *testing.T, with func(*seal.Sealer) Store) {
+	var all []bank.Lookup
+	for n, ids := range [][]string{{"k1"}, {"k2", "k1"}, {"k1", "k2"}} { // the last doesn't go by the new key yet
+		s := with(keys(t, ids...))
+		if err := record(t, s, look(n), 10); err != nil {
+			t.Fatal(err)
+		}
+		all = append([]bank.Lookup{look(n)}, all...)
+		for most := range len(all) {
+			wantLookups(t, s, look(n).Number, most+1, all[:most+1]...)
+		}
+	}
 }
