@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,23 @@ type Endings interface {
 // when nobody could be asked.
 type Identity interface {
 	Verify(ctx context.Context, bearer string) (Caller, error)
+}
+
+// Authenticate says who calls, by the Authorization headers of a request. It returns ErrUnauthenticated unless there is one
+// bearer's token to be believed, and ErrUnavailable when nobody could be asked.
+func Authenticate(ctx context.Context, who Identity, authorization []string) (Caller, error) {
+	if len(authorization) != 1 { // of two, a proxy might have believed the other
+		return Caller{}, ErrUnauthenticated
+	}
+	scheme, token, found := strings.Cut(authorization[0], " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Caller{}, ErrUnauthenticated
+	}
+	caller, err := who.Verify(ctx, token)
+	if err != nil {
+		return Caller{}, unavailable(err, ErrUnauthenticated)
+	}
+	return caller, nil
 }
 
 // Doorkeeper is an Identity that lets nobody in whose session was ended. It looks each time: a token that was verified a

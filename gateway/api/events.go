@@ -78,7 +78,7 @@ func (s *server) events() {
 				watch: watch, writer: h.BodyWriter().(http.ResponseWriter), last: resumed(in.LastEventID, view),
 				// Who may read is asked again as long as the stream goes on, of the same who let it begin.
 				allowed: func(ctx context.Context) error {
-					if _, err := s.caller(ctx, headers(h, "Authorization")); err != nil {
+					if _, err := bank.Authenticate(ctx, s.Identity, headers(h, "Authorization")); err != nil {
 						return err
 					}
 					return s.Path.Still(ctx, c)

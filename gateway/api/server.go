@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -183,7 +182,7 @@ func callerOf(ctx context.Context) bank.Caller {
 // authenticate runs before anything of the request but its headers is read.
 func (s *server) authenticate(d door) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		caller, err := s.caller(ctx.Context(), headers(ctx, "Authorization"))
+		caller, err := bank.Authenticate(ctx.Context(), s.Identity, headers(ctx, "Authorization"))
 		if err == nil {
 			reqlog.Caller(ctx.Context(), roleOf(caller), caller.Client)
 			caller, err = d.let(ctx.Context(), s.Path, caller, headers(ctx, assistedHeader))
@@ -206,24 +205,6 @@ func headers(ctx huma.Context, name string) []string {
 		}
 	})
 	return values
-}
-
-func (s *server) caller(ctx context.Context, authorization []string) (bank.Caller, error) {
-	if len(authorization) != 1 { // of two, a proxy might have believed the other
-		return bank.Caller{}, bank.ErrUnauthenticated
-	}
-	scheme, token, found := strings.Cut(authorization[0], " ")
-	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return bank.Caller{}, bank.ErrUnauthenticated
-	}
-	caller, err := s.Identity.Verify(ctx, token)
-	switch {
-	case errors.Is(err, bank.ErrUnauthenticated):
-		return bank.Caller{}, err
-	case err != nil:
-		return bank.Caller{}, fmt.Errorf("%w: %w", bank.ErrUnavailable, err)
-	}
-	return caller, nil
 }
 
 // callback takes a hint of the core's: 204 once it is stored.

@@ -175,12 +175,7 @@ func (c Config) failing(ctx context.Context) []string {
 // operators lets only tokens with the scope operator pass. What probes and scrapers ask needs none.
 func (c Config) operators(next func(http.ResponseWriter, *http.Request, bank.Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		caller, err := bank.Caller{}, bank.ErrUnauthenticated
-		if found {
-			caller, err = c.Identity.Verify(r.Context(), bearer)
-		}
-		switch {
+		switch caller, err := bank.Authenticate(r.Context(), c.Identity, r.Header.Values("Authorization")); {
 		case errors.Is(err, bank.ErrUnauthenticated):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="istirdad"`)
 			refuse(w, http.StatusUnauthorized, "unauthenticated")

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,13 +68,16 @@ func (staff) Verify(_ context.Context, bearer string) (bank.Caller, error) {
 
 func TestSummaryIsForOperators(t *testing.T) {
 	for authorization, want := range map[string]int{
-		"": 401, "Bearer": 401, "Basic operator": 401, "Bearer forged": 401, "Bearer unknown": 503,
-		"Bearer refunds": 403, "Bearer teller": 403, "Bearer approver": 403, "Bearer operator": 200,
+		"": 401, "Bearer": 401, "Bearer ": 401, "Basic operator": 401, "Bearer forged": 401, "Bearer unknown": 503,
+		"Bearer refunds": 403, "Bearer teller": 403, "Bearer approver": 403, "Bearer operator": 200, "bearer operator": 200,
+		"Bearer operator, Bearer operator": 401, // of two, a proxy might have believed the other
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ops/api/summary", nil)
-		if authorization != "" {
-			r.Header.Set("Authorization", authorization)
+		for value := range strings.SplitSeq(authorization, ", ") {
+			if value != "" {
+				r.Header.Add("Authorization", value)
+			}
 		}
 		ops.New(quiet(ops.Config{Store: counter{}})).ServeHTTP(w, r)
 		if w.Code != want {
