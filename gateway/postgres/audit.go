@@ -35,16 +35,12 @@ const (
 func (s *Store) Misspent(ctx context.Context, visit func(gateway.Misspent) error) error {
 	after := gateway.Misspent{Day: saudi.Date{Year: 1, Month: time.January, Day: 1}}
 	for {
-		var page []gateway.Misspent
-		err := s.main.each(ctx, selectDays, []any{after.Customer, day(after.Day), eachPage}, func(row scanner) error {
-			var (
-				m  gateway.Misspent
-				on time.Time
-			)
-			err := row.Scan(&m.Customer, &on, &m.Spent, &m.Live)
+		args := []any{after.Customer, day(after.Day), eachPage}
+		page, err := all(ctx, s.main, selectDays, args, func(_ context.Context, row scanner) (m gateway.Misspent, err error) {
+			var on time.Time
+			err = row.Scan(&m.Customer, &on, &m.Spent, &m.Live)
 			m.Day = dateOf(on)
-			page = append(page, m)
-			return err
+			return m, err
 		})
 		if err != nil {
 			return err
@@ -67,7 +63,7 @@ func (s *Store) Misspent(ctx context.Context, visit func(gateway.Misspent) error
 		amount       money.Amount
 		dayless      bool
 	}
-	scan := func(row scanner) (t taking, err error) {
+	scan := func(_ context.Context, row scanner) (t taking, err error) {
 		err = row.Scan(&t.id, &t.customer, &t.day, &t.amount, &t.dayless)
 		return t, err
 	}

@@ -22,8 +22,7 @@ func (s *Store) Each(ctx context.Context, visit func(gateway.Refund) error) erro
 }
 
 func (s *Store) each(ctx context.Context, size int, visit func(gateway.Refund) error) error {
-	scan := func(row scanner) (gateway.Refund, error) { return s.scanRefund(ctx, row) }
-	return pages(ctx, s.main, selectAfter, size, scan, func(r gateway.Refund) string { return r.ID }, visit)
+	return pages(ctx, s.main, selectAfter, size, s.scanRefund, func(r gateway.Refund) string { return r.ID }, visit)
 }
 
 // States is Each for whoever may know where refunds stand and not whose they are: it unseals nothing, so a store that was
@@ -33,7 +32,7 @@ func (s *Store) States(ctx context.Context, visit func(id, reference string, sta
 		id, reference string
 		state         gateway.State
 	}
-	scan := func(row scanner) (r standing, err error) {
+	scan := func(_ context.Context, row scanner) (r standing, err error) {
 		err = row.Scan(&r.id, &r.reference, &r.state)
 		return r, err
 	}
@@ -42,27 +41,22 @@ func (s *Store) States(ctx context.Context, visit func(id, reference string, sta
 }
 
 // pages visits what a query finds behind an id, from the first id to the last.
-func pages[T any](ctx context.Context, p *pool, query string, size int, scan func(scanner) (T, error), id func(T) string,
+func pages[T any](ctx context.Context, p *pool, query string, size int, scan reader[T], id func(T) string,
 	visit func(T) error,
 ) error {
-	page := make([]T, 0, size)
-	for last := ""; ; last = id(page[len(page)-1]) {
-		page = page[:0]
-		err := p.each(ctx, query, []any{last, size}, func(row scanner) error {
-			r, err := scan(row)
-			page = append(page, r)
-			return err
-		})
+	for last := ""; ; {
+		page, err := all(ctx, p, query, []any{last, size}, scan)
 		if err != nil {
 			return err
 		}
-		for _, r := range page {
-			if err := visit(r); err != nil {
+		for _, t := range page {
+			if err := visit(t); err != nil {
 				return err
 			}
 		}
 		if len(page) < size {
 			return nil
 		}
+		last = id(page[len(page)-1])
 	}
 }

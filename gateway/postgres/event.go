@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/istirdad/istirdad/gateway"
 )
@@ -32,29 +30,22 @@ func (s *Store) record(e gateway.Event, mark stamp) (statement, error) {
 
 // Events returns the refund's events, oldest first. A refund has at least one, so none is gateway.ErrNotFound.
 func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) {
-	var events []gateway.Event
-	err := s.main.each(ctx, selectEvents, []any{id}, func(row scanner) error {
-		var (
-			e        gateway.Event
-			at       time.Time
-			evidence []byte
-		)
-		err := row.Scan(&e.RefundID, &e.Version, &at, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
-			&e.Actor.Branch, &e.Actor.Session, &evidence)
-		if err != nil {
-			return err
-		}
-		e.At = at.UTC()
-		if err := s.sealer.ReadEvidence(&e, evidence); err != nil {
-			return fmt.Errorf("postgres: %w", err)
-		}
-		events = append(events, e)
-		return nil
-	})
+	events, err := all(ctx, s.main, selectEvents, []any{id}, s.scanEvent)
 	if err == nil && len(events) == 0 {
 		err = gateway.ErrNotFound
 	}
 	return events, err
+}
+
+func (s *Store) scanEvent(_ context.Context, row scanner) (e gateway.Event, err error) {
+	var evidence []byte
+	err = row.Scan(&e.RefundID, &e.Version, &e.At, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
+		&e.Actor.Branch, &e.Actor.Session, &evidence)
+	if err != nil {
+		return e, err
+	}
+	e.At = e.At.UTC()
+	return e, s.sealer.ReadEvidence(&e, evidence)
 }
 
 // Latest is as bank.Steps says.

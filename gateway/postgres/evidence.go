@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
@@ -26,9 +25,6 @@ const (
 	selectTakings = `SELECT id, refund_id, at, login, employee, branch, session, digest FROM takings
 		WHERE refund_id = $1 ORDER BY at, id`
 
-	selectLookup = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
-		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE id = $1`
-
 	// Most refunds are credited, so the newest of all and of those are found by going back through all. Those that ended
 	// dead have an index in the order of the list; those that haven't ended stay so few that they are all looked at.
 	allRefunds       = selectRefund + `WHERE id < $1 ORDER BY id DESC LIMIT $2`
@@ -50,24 +46,16 @@ func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
 }
 
 // SMS are the messages about any of these challenges and references, the oldest first, and no more than so many.
-func (s *Store) SMS(ctx context.Context, about []string, most int) (sent []otp.Sent, err error) {
-	err = s.main.each(ctx, selectSMS, []any{about, most}, func(row scanner) error {
-		var (
-			m      otp.Sent
-			sealed kept.SMS
-		)
-		err := row.Scan(&m.ID, &m.Message, &m.About, &m.At, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
-		if err == nil {
-			m.At = m.At.UTC()
-			err = s.sealer.OpenSMS(&m, sealed)
+func (s *Store) SMS(ctx context.Context, about []string, most int) ([]otp.Sent, error) {
+	return all(ctx, s.main, selectSMS, []any{about, most}, func(_ context.Context, row scanner) (m otp.Sent, err error) {
+		var sealed kept.SMS
+		err = row.Scan(&m.ID, &m.Message, &m.About, &m.At, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
+		if err != nil {
+			return m, err
 		}
-		sent = append(sent, m)
-		return err
+		m.At = m.At.UTC()
+		return m, s.sealer.OpenSMS(&m, sealed)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
-	}
-	return sent, nil
 }
 
 // witness is what keeps the exchange that a change rests on: nothing when there is none. Its event comes first.
@@ -85,23 +73,14 @@ func (s *Store) witness(c gateway.Change) ([]statement, error) {
 }
 
 // Witnesses are the exchanges that the refund's moves rest on, the oldest first.
-func (s *Store) Witnesses(ctx context.Context, id string) (all []gateway.Witness, err error) {
-	err = s.main.each(ctx, selectExchanges, []any{id}, func(row scanner) error {
-		var (
-			w      gateway.Witness
-			sealed []byte
-		)
-		err := row.Scan(&w.Version, &sealed)
-		if err == nil {
+func (s *Store) Witnesses(ctx context.Context, id string) ([]gateway.Witness, error) {
+	return all(ctx, s.main, selectExchanges, []any{id}, func(_ context.Context, row scanner) (w gateway.Witness, err error) {
+		var sealed []byte
+		if err = row.Scan(&w.Version, &sealed); err == nil {
 			w.Exchange, err = s.sealer.OpenExchange(id, w.Version, sealed)
 		}
-		all = append(all, w)
-		return err
+		return w, err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
-	}
-	return all, nil
 }
 
 // RecordTaking puts on record that somebody took the evidence of a refund.
@@ -112,32 +91,20 @@ func (s *Store) RecordTaking(ctx context.Context, k gateway.Taking) error {
 }
 
 // Takings are those of a refund, the oldest first.
-func (s *Store) Takings(ctx context.Context, id string) (all []gateway.Taking, err error) {
-	err = s.main.each(ctx, selectTakings, []any{id}, func(row scanner) error {
+func (s *Store) Takings(ctx context.Context, id string) ([]gateway.Taking, error) {
+	return all(ctx, s.main, selectTakings, []any{id}, func(_ context.Context, row scanner) (gateway.Taking, error) {
 		var digest []byte
 		k := gateway.Taking{By: gateway.Actor{Role: gateway.RoleOperator}}
 		err := row.Scan(&k.ID, &k.RefundID, &k.At, &k.By.ID, &k.By.Employee, &k.By.Branch, &k.By.Session, &digest)
 		k.At = k.At.UTC()
 		copy(k.Digest[:], digest)
-		all = append(all, k)
-		return err
+		return k, err
 	})
-	return all, err
 }
 
 // LookedUp is the look-up of this id, but for the number that was looked for, which nobody can read; gateway.ErrNotFound.
-func (s *Store) LookedUp(ctx context.Context, id string) (l bank.Lookup, err error) {
-	var check, note []byte
-	found, err := s.main.one(ctx, selectLookup, []any{id},
-		&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
-	switch {
-	case err != nil:
-		return bank.Lookup{}, err
-	case !found:
-		return bank.Lookup{}, gateway.ErrNotFound
-	}
-	l.At = l.At.UTC()
-	return l, s.sealer.OpenLookup(&l, check, note)
+func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
+	return get(ctx, s.main, selectLookup, []any{id}, s.scanLookup)
 }
 
 // behindAll comes after every id.
@@ -165,12 +132,7 @@ func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]g
 	default:
 		query, args = refundsUnfinished, append(args, string(state))
 	}
-	var refunds []gateway.Listed
-	err := s.main.each(ctx, query, args, func(row scanner) error {
-		r, err := s.scanListed(ctx, row)
-		refunds = append(refunds, r)
-		return err
-	})
+	refunds, err := all(ctx, s.main, query, args, s.scanListed)
 	if err != nil {
 		return nil, "", err
 	}

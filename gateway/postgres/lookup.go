@@ -21,9 +21,11 @@ const (
 		ON CONFLICT (branch, day, employee) DO UPDATE SET found = t.found + excluded.found,
 		unknown = t.unknown + excluded.unknown, forbidden = t.forbidden + excluded.forbidden, refused = t.refused + excluded.refused`
 	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES ($1, $2)`
-	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
-		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
-	selectChecks = `SELECT id, identity_check FROM lookups WHERE id = ANY ($1) AND length(identity_check) > 0`
+	lookupsWhole  = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id `
+	selectLookup  = lookupsWhole + `WHERE id = $1`
+	selectLookups = lookupsWhole + `WHERE number_index = ANY ($1) ORDER BY at DESC, id DESC LIMIT $2`
+	selectChecks  = `SELECT id, identity_check FROM lookups WHERE id = ANY ($1) AND length(identity_check) > 0`
 )
 
 // RecordLookup is as bank.Lookups says.
@@ -43,8 +45,11 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 			return tx.commit(ctx, exec(addTally, l.Branch, on, l.Employee, 0, 0, 0, 1))
 		}
 		found, unknown, forbidden := kept.Counts(l.Outcome)
-		write := []statement{exec(addTally, l.Branch, on, l.Employee, found, unknown, forbidden, 0), exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
-			s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check)}
+		write := []statement{
+			exec(addTally, l.Branch, on, l.Employee, found, unknown, forbidden, 0),
+			exec(insertLookup, l.ID, l.At, l.Login, l.Employee, l.Branch, l.Session, l.Client,
+				s.sealer.LookupIndex(l.Number), string(l.Outcome), l.Customer, check),
+		}
 		if l.Unblock != "" {
 			write = append(write, exec(insertUnblock, l.ID, s.sealer.SealUnblock(l)))
 		}
@@ -57,23 +62,23 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 }
 
 // Lookups are the most recent looks at whoever has the number, the latest first, for auditors.
-func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (lookups []bank.Lookup, err error) {
-	err = s.main.each(ctx, selectLookups, []any{s.sealer.LookupIndexes(number), most}, func(row scanner) error {
-		l := bank.Lookup{Number: number}
-		var check, note []byte
-		err := row.Scan(&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
-		if err != nil {
-			return err
-		}
-		l.At = l.At.UTC()
-		err = s.sealer.OpenLookup(&l, check, note)
-		lookups = append(lookups, l)
-		return err
+func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error) {
+	return all(ctx, s.main, selectLookups, []any{s.sealer.LookupIndexes(number), most}, func(_ context.Context, row scanner) (bank.Lookup, error) {
+		l, err := s.scanLookup(ctx, row)
+		l.Number = number
+		return l, err
 	})
+}
+
+// scanLookup reads all of a look-up but the number, which nobody can read.
+func (s *Store) scanLookup(_ context.Context, row scanner) (l bank.Lookup, err error) {
+	var check, note []byte
+	err = row.Scan(&l.ID, &l.At, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	return lookups, nil
+	l.At = l.At.UTC()
+	return l, s.sealer.OpenLookup(&l, check, note)
 }
 
 // IdentityChecks is as bank.Approvals says.

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/istirdad/istirdad/gateway"
 )
 
 // The limits of package doc's "Time limits".
@@ -208,6 +212,48 @@ func (p *pool) one(ctx context.Context, query string, args []any, into ...any) (
 		return row.Scan(into...)
 	})
 	return found && err == nil, err
+}
+
+// reader makes something of a row. ctx is for the log.
+type reader[T any] func(ctx context.Context, row scanner) (T, error)
+
+// all reads every row of a query.
+func all[T any](ctx context.Context, p *pool, query string, args []any, read reader[T]) ([]T, error) {
+	var found []T
+	err := p.each(ctx, query, args, func(row scanner) error {
+		t, err := read(ctx, row)
+		if err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
+		found = append(found, t)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// get reads the one row that a query finds, or returns gateway.ErrNotFound: also when an argument is a text that the
+// database can't hold at all. Ids come from outside, and nothing has one that is none.
+func get[T any](ctx context.Context, p *pool, query string, args []any, read reader[T]) (found T, err error) {
+	for _, arg := range args {
+		if text, is := arg.(string); is && (!utf8.ValidString(text) || strings.ContainsRune(text, 0)) {
+			return found, gateway.ErrNotFound
+		}
+	}
+	missing := true
+	err = p.each(ctx, query, args, func(row scanner) (err error) {
+		missing = false
+		if found, err = read(ctx, row); err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
+		return nil
+	})
+	if err == nil && missing {
+		err = gateway.ErrNotFound
+	}
+	return found, err
 }
 
 // scanner is a row.

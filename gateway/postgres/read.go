@@ -3,9 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
@@ -45,27 +43,9 @@ const pageMax = 100
 func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
-func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (r gateway.Refund, err error) {
-	for _, arg := range args {
-		if text, is := arg.(string); is && !storable(text) {
-			return gateway.Refund{}, gateway.ErrNotFound
-		}
-	}
-	found := false
-	err = p.each(ctx, query, args, func(row scanner) (err error) {
-		found = true
-		r, err = s.scanRefund(ctx, row)
-		return err
-	})
-	if err == nil && !found {
-		return gateway.Refund{}, gateway.ErrNotFound
-	}
-	return r, err
+func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (gateway.Refund, error) {
+	return get(ctx, p, query, args, s.scanRefund)
 }
-
-// storable reports whether the database can hold a text at all. An id comes from outside, and there is none of one that it
-// can't.
-func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // Refund returns the customer's refund of this id.
 func (s *Store) Refund(ctx context.Context, customer, id string) (gateway.Refund, error) {
@@ -99,12 +79,7 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	case p.Request != "":
 		return s.only(ctx, refundRequestOf, p.Request, customer)
 	}
-	var refunds []gateway.Refund
-	err := s.main.each(ctx, query, args, func(row scanner) error {
-		r, err := s.scanRefund(ctx, row)
-		refunds = append(refunds, r)
-		return err
-	})
+	refunds, err := all(ctx, s.main, query, args, s.scanRefund)
 	if err != nil {
 		return nil, "", err
 	}

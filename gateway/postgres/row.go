@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
@@ -90,7 +89,7 @@ func (s *Store) open(ctx context.Context, row stored) (gateway.Refund, error) {
 	r.Promised = dateOf(row.promised)
 	if err := s.sealer.Open(&r, row.people); err != nil {
 		s.unread.Note(ctx, "refund", r.ID, err)
-		return r, fmt.Errorf("postgres: %w", err)
+		return r, err
 	}
 	return r, nil
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
@@ -28,6 +27,9 @@ func (s *Store) Misspent(ctx context.Context, visit func(gateway.Misspent) error
 		if err == nil {
 			m.Day, err = saudi.ParseDate(day)
 		}
-		return errors.Join(err, visit(m))
+		if err != nil {
+			return err
+		}
+		return visit(m)
 	})
 }

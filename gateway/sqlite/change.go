@@ -112,23 +112,22 @@ func due(ctx context.Context, tx *session, now time.Time, states []gateway.State
 		id  string
 		due int64
 	}
-	var all []work
+	var found []work
 	for _, state := range states {
-		err := tx.each(ctx, selectDue, []any{string(state), now.UnixMicro(), limit}, func(row scanner) error {
-			var w work
-			err := row.Scan(&w.id, &w.due)
-			all = append(all, w)
-			return err
+		of, err := all(ctx, tx, selectDue, []any{string(state), now.UnixMicro(), limit}, func(_ context.Context, row scanner) (w work, err error) {
+			err = row.Scan(&w.id, &w.due)
+			return w, err
 		})
 		if err != nil {
 			return nil, err
 		}
+		found = append(found, of...)
 	}
-	slices.SortFunc(all, func(a, b work) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) })
-	all = slices.Compact(all) // a state that was named twice
-	ids := make([]string, min(limit, len(all)))
+	slices.SortFunc(found, func(a, b work) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) })
+	found = slices.Compact(found) // a state that was named twice
+	ids := make([]string, min(limit, len(found)))
 	for i := range ids {
-		ids[i] = all[i].id
+		ids[i] = found[i].id
 	}
 	return ids, nil
 }

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/gateway"
@@ -34,29 +32,25 @@ func (s *Store) record(ctx context.Context, tx *session, e gateway.Event, versio
 
 // Events returns the refund's events, oldest first. A refund has at least one, so none is gateway.ErrNotFound.
 func (s *Store) Events(ctx context.Context, id string) ([]gateway.Event, error) {
-	var events []gateway.Event
-	err := s.queries.each(ctx, selectEvents, []any{id}, func(row scanner) error {
-		var (
-			e        gateway.Event
-			at       int64
-			evidence []byte
-		)
-		err := row.Scan(&e.RefundID, &e.Version, &at, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
-			&e.Actor.Branch, &e.Actor.Session, &evidence)
-		if err != nil {
-			return err
-		}
-		e.At = time.UnixMicro(at).UTC()
-		if err := s.sealer.ReadEvidence(&e, evidence); err != nil {
-			return fmt.Errorf("sqlite: %w", err)
-		}
-		events = append(events, e)
-		return nil
-	})
+	events, err := all(ctx, s.queries, selectEvents, []any{id}, s.scanEvent)
 	if err == nil && len(events) == 0 {
 		err = gateway.ErrNotFound
 	}
 	return events, err
+}
+
+func (s *Store) scanEvent(_ context.Context, row scanner) (e gateway.Event, err error) {
+	var (
+		at       int64
+		evidence []byte
+	)
+	err = row.Scan(&e.RefundID, &e.Version, &at, &e.From, &e.To, &e.Actor.Role, &e.Actor.ID, &e.Actor.Employee,
+		&e.Actor.Branch, &e.Actor.Session, &evidence)
+	if err != nil {
+		return e, err
+	}
+	e.At = time.UnixMicro(at).UTC()
+	return e, s.sealer.ReadEvidence(&e, evidence)
 }
 
 // Latest is as bank.Steps says.
@@ -65,11 +59,7 @@ func (s *Store) Latest(ctx context.Context, ids []string) (map[string]int64, err
 	if len(ids) == 0 {
 		return latest, nil
 	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	err = s.queries.each(ctx, selectLatest, []any{string(list)}, func(row scanner) error {
+	err := s.queries.each(ctx, selectLatest, []any{list(ids)}, func(row scanner) error {
 		var (
 			id      string
 			version int64

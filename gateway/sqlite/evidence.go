@@ -2,10 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -28,9 +24,6 @@ const (
 	selectTakings = `SELECT id, refund_id, at, login, employee, branch, session, digest FROM takings
 		WHERE refund_id = ? ORDER BY at, id`
 
-	selectLookup = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
-		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE id = ?`
-
 	allRefunds     = selectRefund + `WHERE id < ? ORDER BY id DESC LIMIT ?`
 	refundsInState = selectRefund + `WHERE id < ? AND state = ? ORDER BY id DESC LIMIT ?`
 	// refundsOfTheDead goes through an index that holds no others.
@@ -52,29 +45,19 @@ func (s *Store) RecordSMS(ctx context.Context, m otp.Sent) error {
 }
 
 // SMS are the messages about any of these challenges and references, the oldest first, and no more than so many.
-func (s *Store) SMS(ctx context.Context, about []string, most int) (sent []otp.Sent, err error) {
-	list, err := json.Marshal(about)
-	if err != nil {
-		return nil, err
-	}
-	err = s.queries.each(ctx, selectSMS, []any{string(list), most}, func(row scanner) error {
+func (s *Store) SMS(ctx context.Context, about []string, most int) ([]otp.Sent, error) {
+	return all(ctx, s.queries, selectSMS, []any{list(about), most}, func(_ context.Context, row scanner) (m otp.Sent, err error) {
 		var (
-			m      otp.Sent
 			sealed kept.SMS
 			at     int64
 		)
-		err := row.Scan(&m.ID, &m.Message, &m.About, &at, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
-		if err == nil {
-			m.At = time.UnixMicro(at).UTC()
-			err = s.sealer.OpenSMS(&m, sealed)
+		err = row.Scan(&m.ID, &m.Message, &m.About, &at, &m.Kind, &m.Route, &m.Outcome, &sealed.Recipient, &sealed.Text)
+		if err != nil {
+			return m, err
 		}
-		sent = append(sent, m)
-		return err
+		m.At = time.UnixMicro(at).UTC()
+		return m, s.sealer.OpenSMS(&m, sealed)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	return sent, nil
 }
 
 // witness keeps the exchange that a change rests on, if there is one. Its event is there already.
@@ -92,23 +75,14 @@ func (s *Store) witness(ctx context.Context, tx *session, c gateway.Change) erro
 }
 
 // Witnesses are the exchanges that the refund's moves rest on, the oldest first.
-func (s *Store) Witnesses(ctx context.Context, id string) (all []gateway.Witness, err error) {
-	err = s.queries.each(ctx, selectExchanges, []any{id}, func(row scanner) error {
-		var (
-			w      gateway.Witness
-			sealed []byte
-		)
-		err := row.Scan(&w.Version, &sealed)
-		if err == nil {
+func (s *Store) Witnesses(ctx context.Context, id string) ([]gateway.Witness, error) {
+	return all(ctx, s.queries, selectExchanges, []any{id}, func(_ context.Context, row scanner) (w gateway.Witness, err error) {
+		var sealed []byte
+		if err = row.Scan(&w.Version, &sealed); err == nil {
 			w.Exchange, err = s.sealer.OpenExchange(id, w.Version, sealed)
 		}
-		all = append(all, w)
-		return err
+		return w, err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	return all, nil
 }
 
 // RecordTaking puts on record that somebody took the evidence of a refund.
@@ -119,8 +93,8 @@ func (s *Store) RecordTaking(ctx context.Context, k gateway.Taking) error {
 }
 
 // Takings are those of a refund, the oldest first.
-func (s *Store) Takings(ctx context.Context, id string) (all []gateway.Taking, err error) {
-	err = s.queries.each(ctx, selectTakings, []any{id}, func(row scanner) error {
+func (s *Store) Takings(ctx context.Context, id string) ([]gateway.Taking, error) {
+	return all(ctx, s.queries, selectTakings, []any{id}, func(_ context.Context, row scanner) (gateway.Taking, error) {
 		var (
 			at     int64
 			digest []byte
@@ -129,29 +103,13 @@ func (s *Store) Takings(ctx context.Context, id string) (all []gateway.Taking, e
 		err := row.Scan(&k.ID, &k.RefundID, &at, &k.By.ID, &k.By.Employee, &k.By.Branch, &k.By.Session, &digest)
 		k.At = time.UnixMicro(at).UTC()
 		copy(k.Digest[:], digest)
-		all = append(all, k)
-		return err
+		return k, err
 	})
-	return all, err
 }
 
 // LookedUp is the look-up of this id, but for the number that was looked for, which nobody can read; gateway.ErrNotFound.
 func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
-	var (
-		l           bank.Lookup
-		at          int64
-		check, note []byte
-	)
-	err := s.queries.one(ctx, selectLookup, []any{id},
-		into(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note))
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return bank.Lookup{}, gateway.ErrNotFound
-	case err != nil:
-		return bank.Lookup{}, err
-	}
-	l.At = time.UnixMicro(at).UTC()
-	return l, s.sealer.OpenLookup(&l, check, note)
+	return get(ctx, s.queries, selectLookup, []any{id}, s.scanLookup)
 }
 
 // behindAll comes after every id.
@@ -176,12 +134,7 @@ func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]g
 	if state.Dead() {
 		query = refundsOfTheDead
 	}
-	var refunds []gateway.Listed
-	err := s.queries.each(ctx, query, args, func(row scanner) error {
-		r, err := s.scanListed(ctx, row)
-		refunds = append(refunds, r)
-		return err
-	})
+	refunds, err := all(ctx, s.queries, query, args, s.scanListed)
 	if err != nil {
 		return nil, "", err
 	}

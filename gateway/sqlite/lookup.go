@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -21,10 +20,11 @@ const (
 		ON CONFLICT (branch, day, employee) DO UPDATE SET found = found + excluded.found, unknown = unknown + excluded.unknown,
 		forbidden = forbidden + excluded.forbidden, refused = refused + excluded.refused`
 	insertUnblock = `INSERT INTO unblocks (lookup, note) VALUES (?, ?)`
-	selectLookups = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
-		FROM lookups LEFT JOIN unblocks ON lookup = id WHERE number_index IN (SELECT unhex(value) FROM json_each(?))
-		ORDER BY at DESC, id DESC LIMIT ?`
-	selectChecks = `SELECT id, identity_check FROM lookups
+	lookupsWhole  = `SELECT id, at, login, employee, branch, session, client, outcome, customer, identity_check, note
+		FROM lookups LEFT JOIN unblocks ON lookup = id `
+	selectLookup  = lookupsWhole + `WHERE id = ?`
+	selectLookups = lookupsWhole + `WHERE number_index IN (SELECT unhex(value) FROM json_each(?)) ORDER BY at DESC, id DESC LIMIT ?`
+	selectChecks  = `SELECT id, identity_check FROM lookups
 		WHERE id IN (SELECT value FROM json_each(?)) AND length(identity_check) > 0`
 )
 
@@ -62,30 +62,26 @@ func (s *Store) RecordLookup(ctx context.Context, l bank.Lookup, most int) error
 }
 
 // Lookups are the most recent looks at whoever has the number, the latest first, for auditors.
-func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) (lookups []bank.Lookup, err error) {
-	indexes, err := hexes(s.sealer.LookupIndexes(number))
-	if err != nil {
-		return nil, err
-	}
-	err = s.queries.each(ctx, selectLookups, []any{indexes, most}, func(row scanner) error {
-		var (
-			l           = bank.Lookup{Number: number}
-			at          int64
-			check, note []byte
-		)
-		err := row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
-		if err != nil {
-			return err
-		}
-		l.At = time.UnixMicro(at).UTC()
-		err = s.sealer.OpenLookup(&l, check, note)
-		lookups = append(lookups, l)
-		return err
+func (s *Store) Lookups(ctx context.Context, number saudi.Party, most int) ([]bank.Lookup, error) {
+	return all(ctx, s.queries, selectLookups, []any{hexes(s.sealer.LookupIndexes(number)), most}, func(_ context.Context, row scanner) (bank.Lookup, error) {
+		l, err := s.scanLookup(ctx, row)
+		l.Number = number
+		return l, err
 	})
+}
+
+// scanLookup reads all of a look-up but the number, which nobody can read.
+func (s *Store) scanLookup(_ context.Context, row scanner) (l bank.Lookup, err error) {
+	var (
+		at          int64
+		check, note []byte
+	)
+	err = row.Scan(&l.ID, &at, &l.Login, &l.Employee, &l.Branch, &l.Session, &l.Client, &l.Outcome, &l.Customer, &check, &note)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	return lookups, nil
+	l.At = time.UnixMicro(at).UTC()
+	return l, s.sealer.OpenLookup(&l, check, note)
 }
 
 // IdentityChecks is as bank.Approvals says.
@@ -94,11 +90,7 @@ func (s *Store) IdentityChecks(ctx context.Context, sessions []string) (map[stri
 	if len(sessions) == 0 {
 		return checks, nil
 	}
-	list, err := json.Marshal(sessions)
-	if err != nil {
-		return nil, err
-	}
-	err = s.queries.each(ctx, selectChecks, []any{string(list)}, func(row scanner) error {
+	err := s.queries.each(ctx, selectChecks, []any{list(sessions)}, func(row scanner) error {
 		var (
 			l     bank.Lookup
 			check []byte

@@ -2,9 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"math"
 	"time"
 
@@ -33,15 +30,8 @@ const pageMax = 100
 func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
-func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (r gateway.Refund, err error) {
-	err = in.one(ctx, query, args, func(row scanner) (err error) {
-		r, err = s.scanRefund(ctx, row)
-		return err
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return gateway.Refund{}, gateway.ErrNotFound
-	}
-	return r, err
+func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (gateway.Refund, error) {
+	return get(ctx, in, query, args, s.scanRefund)
 }
 
 // Refund returns the customer's refund of this id.
@@ -76,17 +66,14 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	}
 	switch {
 	case p.Reference != "":
-		return s.only(ctx, refundReferenceOf, p.Reference, customer)
+		one, err := all(ctx, s.queries, refundReferenceOf, []any{p.Reference, customer}, s.scanRefund)
+		return one, "", err
 	case p.Request != "":
-		return s.only(ctx, refundRequestOf, p.Request, customer)
+		one, err := all(ctx, s.queries, refundRequestOf, []any{p.Request, customer}, s.scanRefund)
+		return one, "", err
 	}
 	limit := pageOf(p.Limit)
-	var refunds []gateway.Refund
-	err := s.queries.each(ctx, refundsOfCustomer, []any{customer, created, id, limit + 1}, func(row scanner) error {
-		r, err := s.scanRefund(ctx, row)
-		refunds = append(refunds, r)
-		return err
-	})
+	refunds, err := all(ctx, s.queries, refundsOfCustomer, []any{customer, created, id, limit + 1}, s.scanRefund)
 	if err != nil {
 		return nil, "", err
 	}
@@ -94,29 +81,13 @@ func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]ga
 	return refunds, next, nil
 }
 
-// only is a list of the one refund that a query finds, if it does.
-func (s *Store) only(ctx context.Context, query string, args ...any) ([]gateway.Refund, string, error) {
-	r, err := s.refund(ctx, s.queries, query, args...)
-	if errors.Is(err, gateway.ErrNotFound) {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	return []gateway.Refund{r}, "", nil
-}
-
 // Live says which of the requests have a refund of ours that is live or credited. The others are absent.
 func (s *Store) Live(ctx context.Context, requestIDs []string) (map[string]bool, error) {
-	if len(requestIDs) == 0 {
-		return map[string]bool{}, nil
-	}
-	list, err := json.Marshal(requestIDs)
-	if err != nil {
-		return nil, err
-	}
 	live := make(map[string]bool)
-	err = s.queries.each(ctx, selectLive, []any{string(list)}, func(row scanner) error {
+	if len(requestIDs) == 0 {
+		return live, nil
+	}
+	err := s.queries.each(ctx, selectLive, []any{list(requestIDs)}, func(row scanner) error {
 		var id string
 		err := row.Scan(&id)
 		live[id] = true

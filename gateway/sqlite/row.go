@@ -77,11 +77,11 @@ func (s *Store) scanRefund(ctx context.Context, row scanner) (gateway.Refund, er
 	r.UnknownAt, r.ReleasedAt = instant(unknown), instant(at)
 	var err error
 	if r.Promised, err = saudi.ParseDate(promised); err != nil {
-		return gateway.Refund{}, fmt.Errorf("sqlite: refund %s: %w", r.ID, err)
+		return gateway.Refund{}, fmt.Errorf("refund %s: %w", r.ID, err)
 	}
 	if err := s.sealer.Open(&r, people); err != nil {
 		s.unread.Note(ctx, "refund", r.ID, err)
-		return r, fmt.Errorf("sqlite: %w", err)
+		return r, err
 	}
 	return r, nil
 }

@@ -3,8 +3,13 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/istirdad/istirdad/gateway"
 )
 
 // session runs statements on the writer's connection or on the readers' pool and keeps them prepared. The texts are
@@ -80,6 +85,56 @@ func (s *session) each(ctx context.Context, query string, args []any, scan func(
 		}
 		return rows.Err()
 	})
+}
+
+// reader makes something of a row. ctx is for the log.
+type reader[T any] func(ctx context.Context, row scanner) (T, error)
+
+// all reads every row of a query.
+func all[T any](ctx context.Context, in *session, query string, args []any, read reader[T]) ([]T, error) {
+	var found []T
+	err := in.each(ctx, query, args, func(row scanner) error {
+		t, err := read(ctx, row)
+		if err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
+		found = append(found, t)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// get reads the one row that a query finds, or returns gateway.ErrNotFound.
+func get[T any](ctx context.Context, in *session, query string, args []any, read reader[T]) (found T, err error) {
+	err = in.one(ctx, query, args, func(row scanner) (err error) {
+		found, err = read(ctx, row)
+		return err
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return found, gateway.ErrNotFound
+	case err != nil:
+		return found, fmt.Errorf("sqlite: %w", err)
+	}
+	return found, nil
+}
+
+// list is texts as one argument, for json_each.
+func list(texts []string) string {
+	text, _ := json.Marshal(texts) // of strings it never fails
+	return string(text)
+}
+
+// hexes is a list of blind indexes, each of which unhex reads.
+func hexes(indexes [][]byte) string {
+	texts := make([]string, len(indexes))
+	for i, index := range indexes {
+		texts[i] = hex.EncodeToString(index)
+	}
+	return list(texts)
 }
 
 // scanner is a row.

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
@@ -87,22 +85,7 @@ func (s *Store) use(ctx context.Context, tx *session, r gateway.Refund) error {
 // Seek is as bank.Sightings says.
 func (s *Store) Seek(ctx context.Context, b bank.Sought) (seen bank.Seen, err error) {
 	accounts, parties := s.sealer.Uses(b.To, b.Beneficiary)
-	args := []any{nil, b.Since.UnixMicro(), nil, b.Employee, b.Day.String()}
-	for i, indexes := range map[int][][]byte{0: accounts, 2: parties} {
-		if args[i], err = hexes(indexes); err != nil {
-			return bank.Seen{}, err
-		}
-	}
+	args := []any{hexes(accounts), b.Since.UnixMicro(), hexes(parties), b.Employee, b.Day.String()}
 	err = s.queries.one(ctx, selectSeen, args, into(&seen.Others, &seen.Looks))
 	return seen, err
-}
-
-// hexes is a list of blind indexes, for json_each.
-func hexes(indexes [][]byte) (string, error) {
-	words := make([]string, len(indexes))
-	for i, index := range indexes {
-		words[i] = hex.EncodeToString(index)
-	}
-	list, err := json.Marshal(words)
-	return string(list), err
 }
