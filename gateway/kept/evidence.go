@@ -47,11 +47,6 @@ func (s Sealer) OpenSMS(m *otp.Sent, sealed SMS) error {
 	return err
 }
 
-// SMSIndexes are what the number may be kept as, under today's key and those before it.
-func (s Sealer) SMSIndexes(to saudi.Mobile) [][]byte {
-	return s.sealer.BlindIndexes(smsRecipient, to.E164())
-}
-
 // SealExchange seals an exchange, for that move of that refund alone.
 func (s Sealer) SealExchange(refundID string, version int64, x gateway.Exchange) ([]byte, error) {
 	whole, err := json.Marshal(x)

@@ -12,3 +12,6 @@ const (
 	SMSFor  = 90 * 24 * time.Hour // what a customer was told
 	UsesFor = bank.UsesKept       // whom an account was used for: as far back as a flag can look
 )
+
+// SeenFor is how long a callback is remembered: as long as the core remembers references (core-protocol.md, rule 1).
+const SeenFor = 90 * 24 * time.Hour

@@ -13,6 +13,7 @@ import (
 
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/dispatch"
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/internal/pgtest"
 	"github.com/istirdad/istirdad/otp"
 )
@@ -315,7 +316,7 @@ func TestPruning(t *testing.T) {
 	s, db := newStore(t)
 	now := time.Now()
 	for n := range 150 {
-		if _, err := s.Seen(t.Context(), strconv.Itoa(n), now.Add(-seenFor-time.Duration(200-n)*time.Hour)); err != nil {
+		if _, err := s.Seen(t.Context(), strconv.Itoa(n), now.Add(-kept.SeenFor-time.Duration(200-n)*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/otp"
 )
 
@@ -108,15 +109,12 @@ func (s *Store) Read(ctx context.Context, customer string) (record otp.Record, e
 	return record, nil
 }
 
-// seenFor is how long a callback is remembered: as long as the core remembers references (core-protocol.md, rule 1).
-const seenFor = 90 * 24 * time.Hour
-
 // Seen records that the core's callback of this event id was received. first is false when it had been before.
 func (s *Store) Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error) {
 	var wrote int64
 	err = s.main.write(ctx, func(ctx context.Context, tx *transaction) error {
 		return tx.commit(ctx,
-			statement{query: insertSeen, args: []any{eventID, at}, wrote: &wrote}, exec(pruneSeen, at.Add(-seenFor)))
+			statement{query: insertSeen, args: []any{eventID, at}, wrote: &wrote}, exec(pruneSeen, at.Add(-kept.SeenFor)))
 	})
 	return wrote == 1 && err == nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/istirdad/istirdad/gateway/kept"
 	"github.com/istirdad/istirdad/otp"
 )
 
@@ -69,9 +70,6 @@ func readLedger(ctx context.Context, in *session, customer string) (otp.Record, 
 	return record, nil
 }
 
-// seenFor is how long a callback is remembered: as long as the core remembers references (core-protocol.md, rule 1).
-const seenFor = 90 * 24 * time.Hour
-
 // Seen records that the core's callback of this event id was received. first is false when it had been before.
 func (s *Store) Seen(ctx context.Context, eventID string, at time.Time) (first bool, err error) {
 	err = s.writer.write(ctx, func(ctx context.Context, tx *session) error {
@@ -80,7 +78,7 @@ func (s *Store) Seen(ctx context.Context, eventID string, at time.Time) (first b
 			return err
 		}
 		first = n == 1
-		return tx.exec(ctx, pruneSeen, at.Add(-seenFor).UnixMicro())
+		return tx.exec(ctx, pruneSeen, at.Add(-kept.SeenFor).UnixMicro())
 	})
 	return first && err == nil, err
 }

@@ -318,9 +318,6 @@ func (w *World) URLs() URLs {
 	}
 }
 
-// Phone is every customer's phone: its inbox can be waited for.
-func (w *World) Phone() *sandboxphone.Phone { return w.phone }
-
 // Reset puts everything back to the seed, the breakers and caches of the sandbox's own gateway included. Calls under way
 // are cut off and their ends recorded first, so that nothing of before has an effect after. It is carried to its end
 // when whoever asked for it has gone.
