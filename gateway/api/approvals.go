@@ -133,8 +133,8 @@ type unblockInput struct {
 	}
 }
 
-// approvals is what a second person at the bank does.
-func (s *server) approvals() {
+// listApprovals is what a second person at the bank has to decide on.
+func (s *server) listApprovals() {
 	routeThrough(s, approvers, op("list-approvals", http.MethodGet, "/v1/approvals", "What awaits approval", "Approvals").
 		says("What awaits a decision at the approver's own branch, a page at a time, first what lapses first. The back office sees "+
 			"that of all branches, and what customers asked for by themselves.\n\n"+
@@ -151,12 +151,12 @@ func (s *server) approvals() {
 			example{name: "none", summary: "Everything is decided", as: "a03", with: map[string]string{"limit": "1"}, answer: List[Approval]{Items: []Approval{}}},
 		),
 		func(ctx context.Context, c bank.Caller, in *Paged) (*answer[List[Approval]], error) {
-			awaiting, next, err := s.Path.AwaitingApproval(ctx, c, bank.Page{Limit: in.Limit, Cursor: in.Cursor})
-			if err != nil {
-				return nil, err
-			}
-			return &answer[List[Approval]]{listOf(awaiting, next, approvalOf)}, nil
+			return listed(approvalOf)(s.Path.AwaitingApproval(ctx, c, in.page()))
 		})
+}
+
+// approveRefund is their yes.
+func (s *server) approveRefund() {
 	checked := map[string]string{"refund_id": sampleCheckedID}
 	routeThrough(s, approvers, op("approve-refund", http.MethodPost, "/v1/approvals/{refund_id}/approve", "Let it go on", "Approvals").
 		says("The second person agrees, and the refund goes on its way. They are another person than the one who asked for it, "+
@@ -187,12 +187,12 @@ func (s *server) approvals() {
 			if err := in.Body.check(); err != nil {
 				return nil, err
 			}
-			refund, err := s.Path.Approve(ctx, c, in.RefundID, in.Body.Note, in.Body.Digest)
-			if err != nil {
-				return nil, err
-			}
-			return &answer[Receipt]{receiptOf(refund)}, nil
+			return answered(receiptOf)(s.Path.Approve(ctx, c, in.RefundID, in.Body.Note, in.Body.Digest))
 		})
+}
+
+// rejectRefund is their no.
+func (s *server) rejectRefund() {
 	routeThrough(s, approvers, op("reject-refund", http.MethodPost, "/v1/approvals/{refund_id}/reject", "Refuse it", "Approvals").
 		says("The refund is cancelled, and gives back what it took of the customer's limit; the fee may be asked for again. Who may, "+
 			"and when, is as with an approval.").
@@ -211,13 +211,14 @@ func (s *server) approvals() {
 			if err := in.Body.check(); err != nil {
 				return nil, err
 			}
-			refund, err := s.Path.Reject(ctx, c, in.RefundID, in.Body.Note)
-			if err != nil {
-				return nil, err
-			}
-			return &answer[Receipt]{receiptOf(refund)}, nil
+			return answered(receiptOf)(s.Path.Reject(ctx, c, in.RefundID, in.Body.Note))
 		})
-	unblock := op("unblock-customer", http.MethodPost, "/v1/unblocks", "Let a customer in again", "Approvals").
+}
+
+// unblockCustomer lets in again whom wrong codes have kept out.
+func (s *server) unblockCustomer() {
+	routeThrough(s, approvers, op("unblock-customer", http.MethodPost, "/v1/unblocks", "Let a customer in again", "Approvals").
+		answers(http.StatusNoContent).
 		says("Ends what wrong codes have led to, a block for a time or one that only a branch ends: a branch has seen the customer. "+
 			"It is a look at them: on record with the note, one of the employee's 50 in a day, and nobody lets themselves or a "+
 			"relative in (`forbidden`).").
@@ -231,12 +232,11 @@ func (s *server) approvals() {
 				name: "unknown", summary: "Nobody has the number", as: "a01", body: `{"id_number":"1900000090","note":"Called"}`,
 				refused: bank.ErrNotFound,
 			},
-		)
-	unblock.DefaultStatus = http.StatusNoContent
-	routeThrough(s, approvers, unblock, func(ctx context.Context, c bank.Caller, in *unblockInput) (*none, error) {
-		if err := in.Body.check(); err != nil {
-			return nil, err
-		}
-		return &none{}, s.Path.Unblock(ctx, c, in.Body.IDNumber, in.Body.Note)
-	})
+		),
+		func(ctx context.Context, c bank.Caller, in *unblockInput) (*none, error) {
+			if err := in.Body.check(); err != nil {
+				return nil, err
+			}
+			return &none{}, s.Path.Unblock(ctx, c, in.Body.IDNumber, in.Body.Note)
+		})
 }

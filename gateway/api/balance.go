@@ -47,8 +47,8 @@ func sampleBalance(id Party, amount Money) Balance {
 	return b
 }
 
-// balances is the inquiry by number: everything under the caller's own, and under another what the caller paid for it.
-func (s *server) balances() {
+// inquireBalance is the inquiry by number: everything under the caller's own, and under another what the caller paid for it.
+func (s *server) inquireBalance() {
 	route(s, op("inquire-balance", http.MethodPost, "/v1/balance-inquiries", "What is left unused under a number", "Payments").
 		says("What waits at the ministry under a national ID, iqama, border or establishment number, by bucket. Under the customer's "+
 			"own number that is everything, under another only what the customer paid for it. A number that is nobody's and one "+

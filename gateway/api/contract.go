@@ -64,6 +64,12 @@ type operation struct {
 	examples []example
 }
 
+// answers sets the status of the answer when all is well, where it isn't 200.
+func (o operation) answers(status int) operation {
+	o.DefaultStatus = status
+	return o
+}
+
 // says is what somebody reads who sees the route for the first time (Markdown).
 func (o operation) says(description string) operation {
 	o.Description = description

@@ -99,9 +99,10 @@ type verifyAssistedInput struct {
 	}
 }
 
-// counter is what tellers do before they walk the path with a customer, and after.
-func (s *server) counter() {
-	create := op("create-assisted-session", http.MethodPost, "/v1/assisted-sessions", "Begin to serve a customer", "Counter").
+// createAssistedSession is how a teller begins to serve the customer before them.
+func (s *server) createAssistedSession() {
+	routeThrough(s, tellers, op("create-assisted-session", http.MethodPost, "/v1/assisted-sessions", "Begin to serve a customer", "Counter").
+		answers(http.StatusCreated).
 		says("The teller enters the number of the document that the customer shows. The answer says what could come back and why the "+
 			"rest can't, without amounts, dates or persons: the customer hasn't proved yet that they are there. A code is on its way "+
 			"to their own phone; they type it on a keypad that is turned to them.\n\n"+
@@ -123,16 +124,15 @@ func (s *server) counter() {
 				name: "relative", summary: "The teller's brother", as: "t01", body: `{"id_number":"1900000033","document_seen":true}`,
 				refused: bank.ErrBarred,
 			},
-		)
-	create.DefaultStatus = http.StatusCreated
-	routeThrough(s, tellers, create, func(ctx context.Context, c bank.Caller, in *assistInput) (*answer[AssistedSession], error) {
-		approach := bank.Approach{IDNumber: in.Body.IDNumber, Check: (*bank.IdentityCheck)(in.Body.IdentityCheck)}
-		assistance, err := s.Path.Assist(ctx, c, approach)
-		if err != nil {
-			return nil, err
-		}
-		return &answer[AssistedSession]{assistedOf(assistance)}, nil
-	})
+		),
+		func(ctx context.Context, c bank.Caller, in *assistInput) (*answer[AssistedSession], error) {
+			approach := bank.Approach{IDNumber: in.Body.IDNumber, Check: (*bank.IdentityCheck)(in.Body.IdentityCheck)}
+			return answered(assistedOf)(s.Path.Assist(ctx, c, approach))
+		})
+}
+
+// verifyAssistedSession lets the teller walk the path with the customer, who has proved that they are there.
+func (s *server) verifyAssistedSession() {
 	routeThrough(s, tellers, op("verify-assisted-session", http.MethodPost, "/v1/assisted-sessions/{assisted_session_id}/verify", "Enter the customer's code", "Counter").
 		says("Takes the code that the customer typed. From then on the teller walks the customer's path: every call of it takes the "+
 			"teller's token with the header `Assisted-Session`, which stands for the proof.").
@@ -148,13 +148,14 @@ func (s *server) counter() {
 			},
 		),
 		func(ctx context.Context, c bank.Caller, in *verifyAssistedInput) (*answer[verified], error) {
-			expires, err := s.Path.VerifyAssisted(ctx, c, in.ID, in.Body.Code)
-			if err != nil {
-				return nil, err
-			}
-			return &answer[verified]{verified{Verified: true, ProofExpiresAt: Instant(expires)}}, nil
+			return answered(verifiedUntil)(s.Path.VerifyAssisted(ctx, c, in.ID, in.Body.Code))
 		})
-	end := op("end-assisted-session", http.MethodDelete, "/v1/assisted-sessions/{assisted_session_id}", "The customer leaves", "Counter").
+}
+
+// endAssistedSession is how a customer leaves the counter.
+func (s *server) endAssistedSession() {
+	routeThrough(s, tellers, op("end-assisted-session", http.MethodDelete, "/v1/assisted-sessions/{assisted_session_id}", "The customer leaves", "Counter").
+		answers(http.StatusNoContent).
 		says("Ends the session. Whatever was confirmed in it goes on.").
 		refuses("not_found").
 		shows(
@@ -163,9 +164,8 @@ func (s *server) counter() {
 				name: "ended", summary: "A session that is over, never was, or is another teller's", as: "t01",
 				with: map[string]string{"assisted_session_id": sampleAssisted.AssistedSessionID}, refused: bank.ErrNotFound,
 			},
-		)
-	end.DefaultStatus = http.StatusNoContent
-	routeThrough(s, tellers, end, func(ctx context.Context, c bank.Caller, in *WithSession) (*none, error) {
-		return &none{}, s.Path.EndAssisted(ctx, c, in.ID)
-	})
+		),
+		func(ctx context.Context, c bank.Caller, in *WithSession) (*none, error) {
+			return &none{}, s.Path.EndAssisted(ctx, c, in.ID)
+		})
 }

@@ -39,8 +39,8 @@ type eventsInput struct {
 // streamed is an output that writes itself.
 type streamed struct{ Body func(huma.Context) }
 
-// events tells the customer what becomes of a refund, as it happens.
-func (s *server) events() {
+// followRefund tells the customer what becomes of a refund, as it happens.
+func (s *server) followRefund() {
 	follow := op("follow-refund", http.MethodGet, "/v1/refunds/{refund_id}/events", "A refund as it moves on", "Refunds").
 		says("Server-sent events. `refund` has the body of get-refund as its data and a version as its id; it comes at once, and "+
 			"again whenever that body has changed. What happens within a second comes as one. `ping` comes every 15 seconds and "+

@@ -29,8 +29,8 @@ func looksOf(t bank.LookupTally) Looks {
 // Of t01, who served p08 and p12 and wasn't served their brother.
 var sampleLooks = Looks{Employee: "E100", Branch: "101", Day: "2026-03-05", Looks: 3, Forbidden: 1, Limit: bank.LookupsMax}
 
-// lookups is what a supervisor sees of those who look at customers.
-func (s *server) lookups() {
+// listLookups is what a supervisor sees of those who look at customers.
+func (s *server) listLookups() {
 	routeThrough(s, approvers, op("list-lookups", http.MethodGet, "/v1/lookups", "How tellers look at customers", "Approvals").
 		says("How often each employee has looked at customers, by day, the latest first: at the supervisor's own branch, or at all of "+
 			"them for the back office. Whoever looks for numbers that nobody has, at their own family, or at as many as they may, "+
@@ -42,10 +42,6 @@ func (s *server) lookups() {
 			},
 		),
 		func(ctx context.Context, c bank.Caller, in *Paged) (*answer[List[Looks]], error) {
-			tallies, next, err := s.Path.LookupTallies(ctx, c, bank.Page{Limit: in.Limit, Cursor: in.Cursor})
-			if err != nil {
-				return nil, err
-			}
-			return &answer[List[Looks]]{listOf(tallies, next, looksOf)}, nil
+			return listed(looksOf)(s.Path.LookupTallies(ctx, c, in.page()))
 		})
 }

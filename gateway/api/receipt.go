@@ -38,8 +38,8 @@ func digestOf(style string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// receipt is a refund on paper.
-func (s *server) receipt() {
+// getReceipt is a refund on paper.
+func (s *server) getReceipt() {
 	show := op("get-receipt", http.MethodGet, "/v1/refunds/{refund_id}/receipt", "A refund to print", "Refunds").
 		says("One page, A4 or a phone's, in Arabic and English side by side. Numbers are masked as everywhere; the QR code holds the "+
 			"reference and nothing else. A preview has no receipt.").
