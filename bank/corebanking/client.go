@@ -56,8 +56,8 @@ type Config struct {
 	TLS *tls.Config
 	// RefuseSandbox believes no answer of a stand-in (header "Refund-Core: sandbox"): ErrSandbox. On in production.
 	RefuseSandbox bool
-	// Observe is told of every call by its name (customer, search, staff, credit, posting), of what came of it (ok, refused, not_sent,
-	// unknown) and of how long it took. Nil: nobody is.
+	// Observe is told of every call by its name (customer, search, staff, credit, posting), of what came of it (ok,
+	// refused, not_sent, unknown) and of how long it took. Nil: nobody is.
 	Observe func(call, outcome string, took time.Duration)
 
 	// Dial makes connections. Nil: TCP. In fake time there is no network.
@@ -105,7 +105,8 @@ type answer struct {
 	body   []byte
 }
 
-// call makes exactly one request, which name names in traces. body is nil for a GET. Its error is gateway.ErrNotSent or a *gateway.UnknownError.
+// call makes exactly one request, which name names in traces. body is nil for a GET. Its error is gateway.ErrNotSent or
+// a *gateway.UnknownError.
 func (c *Client) call(ctx context.Context, name, method, path string, body any) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/istirdad/istirdad/otp"
 )
 
-// customerAnswer is the body of GET /customers/{customer_id} and POST /customers/search. Pointers tell what is missing from what is false or none.
+// customerAnswer is the body of GET /customers/{customer_id} and POST /customers/search. Pointers tell what is missing
+// from what is false or none.
 type customerAnswer struct {
 	CustomerID string `json:"customer_id"`
 	Name       text   `json:"name"`

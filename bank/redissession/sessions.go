@@ -22,9 +22,10 @@
 //
 // # Steps
 //
-// Each step is one script, but for the end of a session, behind which nobody comes any more. Since Redis can't look into the values, a change is a compare-and-swap on the sealed bytes:
-// a script is told what its caller saw and does nothing when that has changed, and the caller looks again. A value that
-// is of a wrong Redis type, like any other failure of Redis, is an error: nothing is decided and the caller is refused.
+// Each step is one script, but for the end of a session, behind which nobody comes any more. Since Redis can't look
+// into the values, a change is a compare-and-swap on the sealed bytes: a script is told what its caller saw and does
+// nothing when that has changed, and the caller looks again. A value that is of a wrong Redis type, like any other
+// failure of Redis, is an error: nothing is decided and the caller is refused.
 //
 // # Time
 //

@@ -145,8 +145,9 @@ func pools(store *postgres.Store) map[string]func() telemetry.Pool {
 	return map[string]func() telemetry.Pool{"database": read("main"), "database_dispatch": read("dispatch")}
 }
 
-// start serves and carries, and looks at the bank's profile when it is told to (SIGHUP), beside all by itself. A panic in what is started here ends the process: another gateway goes on with its refunds,
-// and nothing goes on by halves.
+// start serves and carries. On SIGHUP it looks at the bank's profile at once, beside the times at which that is looked
+// at anyhow. A panic in what is started here ends the process: another gateway goes on with its refunds, and nothing
+// goes on by halves.
 func (p *process) start(ctx context.Context, l listeners) {
 	running, halt := context.WithCancel(context.WithoutCancel(ctx)) // it is stop that halts it, after Drain
 	p.halt = halt

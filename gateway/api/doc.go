@@ -1,9 +1,9 @@
 // Package api is the channel API: the path in the order in which a customer walks it, over HTTP and JSON.
 //
-// It translates and does nothing more. Each route, in the order in which routes.go lists them, turns a request into one call
-// of bank.Path and its result into an answer; problem.go holds the only table that turns errors into problems (RFC 9457) in two languages; strict.go holds
-// what a body may look like, and fault.go what is said of one that doesn't. The OpenAPI document is emitted from the
-// routes (openapi.yaml beside this file), and a test fails when the two differ.
+// It translates and does nothing more. Each route, in the order in which routes.go lists them, turns a request into one
+// call of bank.Path and its result into an answer; problem.go holds the only table that turns errors into problems (RFC
+// 9457) in two languages; strict.go holds what a body may look like, and fault.go what is said of one that doesn't. The
+// OpenAPI document is emitted from the routes (openapi.yaml beside this file), and a test fails when the two differ.
 //
 // door.go says who comes to which route, and for whom they then speak: a customer for themselves, or a teller, by the
 // header Assisted-Session, for the customer before them. Behind it no route knows the difference.

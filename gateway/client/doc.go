@@ -15,11 +15,11 @@
 // # What is sent again
 //
 // A call is repeated only where that can do no harm: what reads, what withdraws or ends, a preview (under one
-// Idempotency-Key, made for it) and a confirm without a code (the refund's id is its key, for ever). It is repeated when no
-// answer came, when a proxy answered for a gateway that it couldn't reach, and on try_again, where nothing was decided; not
-// before Retry-After, never past the context's deadline, and a few times only. A code is never asked for, sent anew or entered a
-// second time: the customer would get another SMS, or lose a try. When such a call gets no answer the error is
-// [ErrNoAnswer]: what became of it is unknown.
+// Idempotency-Key, made for it) and a confirm without a code (the refund's id is its key, for ever). It is repeated
+// when no answer came, when a proxy answered for a gateway that it couldn't reach, and on try_again, where nothing was
+// decided; not before Retry-After, never past the context's deadline, and a few times only. A code is never asked for,
+// sent anew or entered a second time: the customer would get another SMS, or lose a try. When such a call gets no
+// answer the error is [ErrNoAnswer]: what became of it is unknown.
 //
 // # What it is made of
 //

@@ -72,8 +72,9 @@
 //
 // [Migrate] runs as the owner of the schema; the gateway runs as a role that may read, insert, and update the columns
 // that move, and nothing else: what it counts goes through a trigger that works as the owner, and what it deletes
-// (previews, callbacks, ended sessions, messages and uses of accounts too old to matter) through functions that the owner gave it. Open with RequireRestricted
-// refuses a role that could do more. Whoever seals values anew under another key does so as the owner.
+// (previews, callbacks, ended sessions, messages and uses of accounts too old to matter) through functions that the
+// owner gave it. Open with RequireRestricted refuses a role that could do more. Whoever seals values anew under another
+// key does so as the owner.
 //
 // # Rolling deploys
 //

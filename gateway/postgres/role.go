@@ -97,7 +97,8 @@ const (
 		UNION ALL SELECT privilege || ' on ' || relname FROM pg_class, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
 			WHERE oid = ANY ($1::regclass[]) AND has_table_privilege(oid, privilege)
 		UNION ALL SELECT 'UPDATE on ' || relname FROM pg_class
-			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'unblocks', 'ended_sessions', 'sms', 'exchanges', 'takings']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
+			WHERE oid = ANY (ARRAY['events', 'moves', 'schema_migrations', 'ended', 'lookups', 'unblocks', 'ended_sessions',
+				'sms', 'exchanges', 'takings']::regclass[]) AND has_any_column_privilege(oid, 'UPDATE')
 		UNION ALL SELECT 'INSERT on ' || relname FROM pg_class
 			WHERE oid = ANY (ARRAY['moves', 'schema_migrations', 'ended']::regclass[]) AND has_any_column_privilege(oid, 'INSERT')`
 )

@@ -76,7 +76,8 @@ func writeConfiguration(c config.Config, path string) error {
 	return c.Write(path)
 }
 
-// keepProfile is the file of the sandbox's own gateway, unless one was given. It is written the first time, and may be edited from then on.
+// keepProfile is the file of the sandbox's own gateway, unless one was given. It is written the first time, and may be
+// edited from then on.
 func keepProfile(dir string) (path string, err error) {
 	path = filepath.Join(dir, "profile.yaml")
 	_, err = kept(path, func() ([]byte, error) { return []byte(profile().String()), nil })
