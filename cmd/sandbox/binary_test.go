@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,11 +19,11 @@ func TestBinary(t *testing.T) {
 	t.Parallel()
 	killedAfterConfirm(t, func(w *walk) {
 		for state := "queued"; state == "queued" || state == "sending"; time.Sleep(10 * time.Millisecond) {
-			var refund struct{ State string }
-			if err := w.call(http.MethodGet, w.urls.Gateway+"/v1/refunds/"+w.refundID, nil, &refund); err != nil {
+			is, err := w.gateway.Refund(t.Context(), w.refundID)
+			if err != nil {
 				t.Fatal(err)
 			}
-			state = refund.State
+			state = is.Refund.State
 		}
 	})
 }
@@ -42,7 +41,7 @@ func killedAfterConfirm(t *testing.T, wait func(*walk)) {
 	var told bytes.Buffer
 	w := &walk{ctx: t.Context(), out: &told, urls: first.urls}
 	for _, step := range []func() error{
-		w.open, w.signIn, w.askForCode, w.enterCode, w.payments, w.services, w.service, w.request, w.enter, w.preview, w.confirm,
+		w.open, w.signIn, w.askForCode, w.enterCode, w.payments, w.services, w.requests, w.request, w.enter, w.preview, w.confirm,
 	} {
 		if err := step(); err != nil {
 			t.Fatalf("%v\n%s", err, told.String())
@@ -58,7 +57,7 @@ func killedAfterConfirm(t *testing.T, wait func(*walk)) {
 		t.Fatalf("after the kill: %v\n%s", err, told.String())
 	}
 	var v sandbox.Verdict
-	if err := w.call(http.MethodGet, second.urls.Control+"/referee", nil, &v); err != nil {
+	if err := w.fetch(second.urls.Control+"/referee", nil, &v); err != nil {
 		t.Fatal(err)
 	}
 	if v.Verdict != "exact" || v.Confirmed != 1 || v.Effects != 1 || v.Unfinished != 0 {
