@@ -26,7 +26,7 @@ var obedient = source{
 	"gateway/api/api.go":             pkg("github.com/gin-gonic/gin", Module+"/bank", Module+"/otp", Module+"/gateway/dispatch", Module+"/internal/reqlog"),
 	"gateway/sqlite/sqlite.go":       pkg("modernc.org/sqlite", Module+"/gateway"),
 	"gateway/sqlite/sqlite_test.go":  pkg(Module + "/gateway/storetest"),
-	"gateway/storetest/run.go":       pkg("testing", "math/rand/v2", Module+"/gateway"),
+	"gateway/storetest/run.go":       pkg("testing", Module+"/gateway"),
 	"gateway/refundcore/client.go":   pkg("github.com/sony/gobreaker/v2", Module+"/gateway/dispatch"),
 	"gateway/client/client.go":       pkg("math/rand/v2", Module+"/internal/money", Module+"/gateway/client/internal"),
 	"gateway/client/internal/w.go":   pkg("github.com/oapi-codegen/runtime/types"),
