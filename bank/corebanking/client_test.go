@@ -1,7 +1,6 @@
 package corebanking_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,7 +81,7 @@ func TestBroken(t *testing.T) {
 		"no HTTP":           "Sentinel " + iban + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := rawServer(t, func(conn net.Conn, _ int) bool {
+			url := outboundtest.Raw(t, func(conn *net.TCPConn, _ int) bool {
 				fmt.Fprint(conn, answer)
 				return false
 			})
@@ -101,7 +99,7 @@ func TestBroken(t *testing.T) {
 // TestNoReplay: a kept connection that dies under a POST must not make net/http send it again.
 func TestNoReplay(t *testing.T) {
 	var requests atomic.Int32
-	url := rawServer(t, func(conn net.Conn, nth int) bool {
+	url := outboundtest.Raw(t, func(conn *net.TCPConn, nth int) bool {
 		requests.Add(1)
 		if nth > 0 {
 			return false // read whole, and dies before a byte of the answer
@@ -200,41 +198,4 @@ func halfAnswer(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, posted[:20])
 	w.(http.Flusher).Flush()
 	silence(w, r)
-}
-
-// rawServer reads whole requests and lets answer do the rest: nth counts those of the connection, and false closes it.
-func rawServer(t *testing.T, answer func(conn net.Conn, nth int) bool) (url string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				reader := bufio.NewReader(conn)
-				for nth := 0; ; nth++ {
-					r, err := http.ReadRequest(reader)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, r.Body)
-					if !answer(conn, nth) {
-						return
-					}
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		wg.Wait()
-	})
-	return "http://" + listener.Addr().String()
 }

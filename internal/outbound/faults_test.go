@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/istirdad/istirdad/internal/outbound"
+	"github.com/istirdad/istirdad/internal/outbound/outboundtest"
 )
 
 const answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n" + canary
@@ -48,7 +49,7 @@ func TestHandedAndBroken(t *testing.T) {
 		for _, method := range []string{"POST", "GET"} {
 			t.Run(name+", "+method, func(t *testing.T) {
 				var requests atomic.Int32
-				base := rawServer(t, func(conn *net.TCPConn, _ int) bool {
+				base := outboundtest.Raw(t, func(conn *net.TCPConn, _ int) bool {
 					requests.Add(1)
 					fmt.Fprint(conn, test.says)
 					if test.reset {
@@ -71,7 +72,7 @@ func TestHandedAndBroken(t *testing.T) {
 // TestResetInTheBody resets once the header was read for certain.
 func TestResetInTheBody(t *testing.T) {
 	heard := make(chan struct{})
-	base := rawServer(t, func(conn *net.TCPConn, _ int) bool {
+	base := outboundtest.Raw(t, func(conn *net.TCPConn, _ int) bool {
 		fmt.Fprint(conn, answer[:len(answer)-3])
 		<-heard
 		reset(t, conn)
@@ -87,7 +88,7 @@ func TestResetInTheBody(t *testing.T) {
 func TestResetAfterTheBody(t *testing.T) {
 	read, dead := make(chan struct{}), make(chan struct{})
 	var requests atomic.Int32
-	base := rawServer(t, func(conn *net.TCPConn, _ int) bool {
+	base := outboundtest.Raw(t, func(conn *net.TCPConn, _ int) bool {
 		first := requests.Add(1) == 1
 		fmt.Fprint(conn, answer)
 		if first {
@@ -119,7 +120,7 @@ func TestNoReplay(t *testing.T) {
 		for _, rst := range []bool{false, true} {
 			t.Run(fmt.Sprint(test.method, test.header, " ", len(test.body), rst), func(t *testing.T) {
 				var requests atomic.Int32
-				base := rawServer(t, func(conn *net.TCPConn, nth int) bool {
+				base := outboundtest.Raw(t, func(conn *net.TCPConn, nth int) bool {
 					requests.Add(1)
 					if nth == 0 {
 						fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -1,17 +1,13 @@
 package outbound_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/istirdad/istirdad/internal/outbound"
@@ -77,41 +73,4 @@ func serve(t *testing.T, handler http.HandlerFunc) (base string) {
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// rawServer reads whole requests and lets answer do the rest: nth counts those of the connection, and false closes it.
-func rawServer(t *testing.T, answer func(conn *net.TCPConn, nth int) bool) (base string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer conn.Close()
-				reader := bufio.NewReader(conn)
-				for nth := 0; ; nth++ {
-					r, err := http.ReadRequest(reader)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, r.Body)
-					if !answer(conn.(*net.TCPConn), nth) {
-						return
-					}
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		running.Wait()
-	})
-	return "http://" + listener.Addr().String()
 }

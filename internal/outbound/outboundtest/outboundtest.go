@@ -1,11 +1,15 @@
-// Package outboundtest serves HTTP without a network, for tests in fake time of what is built on internal/outbound. A
-// socket is outside of a synctest bubble, and a bubble that waits for one never goes idle, so its clock stands still; a
+// Package outboundtest serves HTTP for tests of what is built on internal/outbound: without a network for those in fake
+// time, and by hand ([Raw]) for those of what a proper server never says.
+//
+// A socket is outside of a synctest bubble, and a bubble that waits for one never goes idle, so its clock stands still; a
 // pipe in memory is inside.
 package outboundtest
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,6 +55,44 @@ func Serve(t testing.TB, l net.Listener, handler http.HandlerFunc) {
 		_ = server.Close()
 		running.Wait()
 	})
+}
+
+// Raw serves on a free port of 127.0.0.1 until the test ends. It reads whole requests and lets answer do the rest: nth
+// counts those of the connection, from 0, and false closes it.
+func Raw(t testing.TB, answer func(conn *net.TCPConn, nth int) bool) (base string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				for nth := 0; ; nth++ {
+					r, err := http.ReadRequest(reader)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					if !answer(conn.(*net.TCPConn), nth) {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		running.Wait()
+	})
+	return "http://" + listener.Addr().String()
 }
 
 // Pipes is a listener that is dialled in memory.
