@@ -5,6 +5,9 @@
 // 9457) in two languages; strict.go holds what a body may look like, and fault.go what is said of one that doesn't. The
 // OpenAPI document is emitted from the routes (openapi.yaml beside this file), and a test fails when the two differ.
 //
+// A file is a step of the path, or what comes beside it: the types of its bodies, samples of them for the contract, and its
+// routes. types.go holds what they share.
+//
 // door.go says who comes to which route, and for whom they then speak: a customer for themselves, or a teller, by the
 // header Assisted-Session, for the customer before them. Behind it no route knows the difference.
 //

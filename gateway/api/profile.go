@@ -9,6 +9,75 @@ import (
 	"github.com/istirdad/istirdad/otp"
 )
 
+// Account is one of the caller's own.
+type Account struct {
+	AccountID string `json:"account_id" doc:"May be given as account_number at step 9."`
+	IBAN      string `json:"iban" doc:"Masked." example:"SA12 80** **** **** **** 0003"`
+	Label     Text   `json:"label" doc:"What the bank calls the account."`
+	Currency  string `json:"currency" example:"SAR" doc:"ISO 4217."`
+	Status    string `json:"status" enum:"active,closed,frozen" doc:"Money goes back to an active one alone."`
+}
+
+// Profile is who the caller is at the bank.
+type Profile struct {
+	CustomerID string    `json:"customer_id" doc:"The bank's own."`
+	Name       Text      `json:"name" doc:"As the bank has it."`
+	ID         Party     `json:"id" doc:"National ID or iqama."`
+	Mobile     *string   `json:"mobile" doc:"Masked; null when the bank has none." example:"+9665*****003"`
+	Accounts   []Account `json:"accounts" nullable:"false" doc:"The customer's own."`
+}
+
+func profileOf(c bank.Customer) Profile {
+	p := Profile{CustomerID: c.ID, Name: Text(c.Name), ID: partyOf(c.Identity), Accounts: []Account{}}
+	if !c.Mobile.IsZero() {
+		masked := c.Mobile.Masked()
+		p.Mobile = &masked
+	}
+	for _, a := range c.Accounts {
+		p.Accounts = append(p.Accounts, Account{
+			AccountID: a.ID, IBAN: a.IBAN.Masked(), Label: Text(a.Label), Currency: a.Currency, Status: string(a.Status),
+		})
+	}
+	return p
+}
+
+var sampleProfile = Profile{
+	CustomerID: "p03", Name: Text{"أحمد حسن", "Ahmed Hassan"}, ID: Party{"iqama", "2******015"}, Mobile: new("+9665*****003"),
+	Accounts: []Account{{
+		AccountID: "acc-p03-1", IBAN: "SA12 80** **** **** **** 0003", Label: Text{"الحساب الجاري", "Current account"},
+		Currency: "SAR", Status: "active",
+	}},
+}
+
+// Challenge is a code on its way to the customer's phone.
+type Challenge struct {
+	ChallengeID  string  `json:"challenge_id" doc:"For resend, verify and confirm."`
+	Purpose      string  `json:"purpose" enum:"profile,refund" doc:"What the code is good for."`
+	SentTo       string  `json:"sent_to" doc:"Masked." example:"+9665*****003"`
+	Digits       int     `json:"digits" example:"6" doc:"How many a code has."`
+	ExpiresAt    Instant `json:"expires_at" doc:"The code is dead from then on."`
+	ResendAfter  Instant `json:"resend_after" doc:"Not before then is another code sent."`
+	AttemptsLeft int     `json:"attempts_left" example:"3" doc:"Wrong codes that this challenge still takes."`
+}
+
+func challengeOf(c otp.Challenge) Challenge {
+	return Challenge{
+		ChallengeID: c.ID, Purpose: string(c.Purpose), SentTo: c.To.Masked(), Digits: c.Digits,
+		ExpiresAt: Instant(c.ExpiresAt), ResendAfter: Instant(c.ResendAfter), AttemptsLeft: c.AttemptsLeft,
+	}
+}
+
+var (
+	sampleChallenge = Challenge{
+		ChallengeID: "MHNNZZSGT72NJ6NSGFMQVHRNAS6", Purpose: "profile", SentTo: "+9665*****003", Digits: 6,
+		ExpiresAt: sampleAt(180 * time.Second), ResendAfter: sampleAt(time.Minute), AttemptsLeft: 3,
+	}
+	sampleRefundChallenge = Challenge{
+		ChallengeID: "TMWW66OMGXUMYPYW2Q7MLDNUXI6", Purpose: "refund", SentTo: "+9665*****006", Digits: 6,
+		ExpiresAt: sampleAt(180 * time.Second), ResendAfter: sampleAt(time.Minute), AttemptsLeft: 3,
+	}
+)
+
 // getProfile is step 3.
 func (s *server) getProfile() {
 	route(s, op("get-profile", http.MethodGet, "/v1/profile", "Who the caller is", "Profile and codes").

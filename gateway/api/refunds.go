@@ -2,8 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -11,80 +12,158 @@ import (
 	"github.com/istirdad/istirdad/gateway"
 )
 
-type previewInput struct {
-	Key  string `header:"Idempotency-Key" required:"true" doc:"1 to 255 visible ASCII characters, bare or as an RFC 9651 string; the same key and body get the same preview." example:"0b9d3a56-7f0e-4f0a-9d6c-4a8b0f6c2f11"`
-	Body struct {
-		RequestID     string `json:"request_id" maxLength:"128" minLength:"1" doc:"Of the list of requests."`
-		AccountNumber string `json:"account_number" maxLength:"128" doc:"An IBAN, the bank's 15-digit number, or an account_id of the profile."`
-		IDNumber      string `json:"id_number" maxLength:"128" doc:"The caller's own."`
-	}
+// Overdue is how late a refund is. Only a teller's answers have it.
+type Overdue bank.Lateness
 
-	key string
+// IsZero reports whether the caller isn't told.
+func (o Overdue) IsZero() bool { return !o.Told }
+
+// MarshalJSON writes how late it is, or null.
+func (o Overdue) MarshalJSON() ([]byte, error) {
+	if o.Late == gateway.InTime {
+		return []byte("null"), nil
+	}
+	return json.Marshal(o.Late)
 }
 
-// Resolve reads the key from the headers themselves, where a second one would show. That there is none, or an empty
-// one, the schema has said already.
-func (in *previewInput) Resolve(ctx huma.Context) []error {
-	values := headers(ctx, keyHeader)
-	if len(values) > 1 {
-		return []error{keyFault("sent twice")}
-	}
-	if len(values) == 0 || values[0] == "" {
-		return nil
-	}
-	key, ok := parseKey(values[0])
-	switch {
-	case !ok:
-		return []error{keyFault("malformed")}
-	case key == "":
-		return []error{keyFault("required header parameter is missing")}
-	}
-	in.key = key
-	return nil
+// Schema is what the contract says of it.
+func (Overdue) Schema(huma.Registry) *huma.Schema {
+	late := []any{string(gateway.Overdue), string(gateway.Red)}
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString, Enum: late}, {Type: "null"}}}
 }
 
-func keyFault(message string) error {
-	return &huma.ErrorDetail{Location: "header." + keyHeader, Message: message}
+// Receipt is the answer to a confirm: the refund is recorded and can't be lost from here on.
+type Receipt struct {
+	RefundID  string `json:"refund_id" doc:"That of its preview."`
+	Reference string `json:"reference" pattern:"^RF[0-9A-HJKMNP-TV-Z]{16}$" example:"RFK5EWJTN6GVB8STYT" doc:"For the customer to keep, and for the bank's people to find it by."`
+	Status    string `json:"status" enum:"processing,completed,rejected,cancelled,visit_branch" doc:"For customers."`
+	State     string `json:"state" doc:"Finer than the status; see the timeline." example:"queued"`
+	Amount    Money  `json:"amount" doc:"That comes back."`
+	Promise
 }
 
-const keyMax = 255
-
-// parseKey reads an Idempotency-Key, bare or as a string of RFC 9651 (section 3.3.3): both name the same key. The key is
-// empty when there is nothing between the quotes.
-func parseKey(s string) (string, bool) {
-	if strings.HasPrefix(s, `"`) {
-		inner, closed := strings.CutSuffix(s[1:], `"`)
-		if !closed {
-			return "", false
-		}
-		var key strings.Builder
-		for i := 0; i < len(inner); i++ {
-			switch c := inner[i]; {
-			case c == '"':
-				return "", false
-			case c == '\\':
-				if i++; i == len(inner) || (inner[i] != '"' && inner[i] != '\\') {
-					return "", false
-				}
-			}
-			key.WriteByte(inner[i])
-		}
-		s = key.String()
+func receiptOf(r gateway.Refund) Receipt {
+	return Receipt{
+		RefundID: r.ID, Reference: r.Reference, Status: string(r.State.Status()), State: string(r.State),
+		Amount: moneyOf(r.Payment.Amount), Promise: promiseOf(r.Promised),
 	}
-	if len(s) > keyMax {
-		return "", false
-	}
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
-			return "", false
-		}
-	}
-	return s, true
 }
 
-type previewOutput struct {
-	Replayable
-	Body Preview
+var (
+	sampleReceipt = Receipt{
+		RefundID: sampleRefundID, Reference: "RFK5EWJTN6GVB8STYT", Status: "processing", State: "queued", Amount: sampleAmount,
+		Promise: samplePromise,
+	}
+	sampleLargeReceipt = Receipt{
+		RefundID: sampleLargeID, Reference: "RF3M9XW0QH7B2CD8VN", Status: "processing", State: "queued",
+		Amount: sampleLargePreview.Amount, Promise: samplePromise,
+	}
+)
+
+// RefundItem is a refund as lists show it.
+type RefundItem struct {
+	Receipt
+	Service     string      `json:"service" doc:"Its code."`
+	Name        Text        `json:"name" doc:"Of the service, with the request's variant."`
+	ToAccount   string      `json:"to_account" doc:"Masked."`
+	Beneficiary Party       `json:"beneficiary" doc:"Whom the fee was paid for."`
+	CreatedAt   Instant     `json:"created_at" doc:"Of the confirm."`
+	UpdatedAt   Instant     `json:"updated_at" doc:"Of the last step."`
+	Reason      *string     `json:"reason" doc:"Of a rejected or returned refund."`
+	ReasonText  Maybe[Text] `json:"reason_text" doc:"Of the reason."`
+	Overdue     Overdue     `json:"overdue,omitzero" doc:"In a teller's answers alone: overdue when the refund isn't final after the third working day, red after the seventh; null when it is final or in time."`
+}
+
+func itemOf(r gateway.Refund) RefundItem {
+	item := RefundItem{
+		Receipt: receiptOf(r), Service: r.Payment.Service, Name: Text(r.Payment.Name), ToAccount: r.To.Masked(),
+		Beneficiary: partyOf(r.Payment.Beneficiary), CreatedAt: Instant(r.CreatedAt), UpdatedAt: Instant(r.UpdatedAt),
+	}
+	if r.State == gateway.Rejected || r.State == gateway.Returned {
+		reason := bank.Reason(r.Reason)
+		item.Reason, item.ReasonText = reasonOf(reason, reason.Text())
+	}
+	return item
+}
+
+// lateItemOf is itemOf for a caller who is told how late the refund is.
+func lateItemOf(r gateway.Refund, late bank.Lateness) RefundItem {
+	item := itemOf(r)
+	item.Overdue = Overdue(late)
+	return item
+}
+
+// sampleItem is of the refund of sampleReceipt, when it has ended.
+var sampleItem = RefundItem{
+	Receipt: Receipt{
+		sampleReceipt.RefundID, sampleReceipt.Reference, "completed", "credited", sampleAmount, samplePromise,
+	},
+	Service: "090-003", Name: sampleName, ToAccount: samplePreview.ToAccount, Beneficiary: samplePreview.Beneficiary,
+	CreatedAt: sampleAt(30 * time.Second), UpdatedAt: sampleAt(32 * time.Second),
+}
+
+// Step is one entry of a refund's timeline.
+type Step struct {
+	At    Instant `json:"at" doc:"When."`
+	State string  `json:"state" doc:"Into which the refund came."`
+	Text  Text    `json:"text" doc:"For the customer."`
+}
+
+// Refund is a refund with its timeline, oldest step first.
+type Refund struct {
+	RefundItem
+	Timeline []Step `json:"timeline" nullable:"false" doc:"Oldest step first."`
+}
+
+func refundOf(v bank.View) Refund {
+	refund := Refund{RefundItem: lateItemOf(*v.Refund, v.Late), Timeline: make([]Step, 0, len(v.Events))}
+	for _, e := range v.Events {
+		refund.Timeline = append(refund.Timeline, Step{
+			At: Instant(e.At), State: string(e.To), Text: Text(bank.StepText(e)),
+		})
+	}
+	return refund
+}
+
+var sampleRefund = Refund{sampleItem, sampleTimeline(
+	gateway.Queued, gateway.Sending, gateway.Pending, gateway.Refunded, gateway.Credited,
+)}
+
+func sampleTimeline(states ...gateway.State) []Step {
+	steps := make([]Step, 0, len(states))
+	for i, state := range states {
+		at := sampleAt(30*time.Second + time.Duration(i)*500*time.Millisecond)
+		steps = append(steps, Step{At: at, State: string(state), Text: Text(bank.StateText(state))})
+	}
+	return steps
+}
+
+// RefundOrPreview is whichever of the two an id belongs to.
+type RefundOrPreview struct {
+	Refund  *Refund
+	Preview *Preview
+}
+
+func refundOrPreviewOf(v bank.View) RefundOrPreview {
+	if v.Preview != nil {
+		preview := previewOf(*v.Preview)
+		return RefundOrPreview{Preview: &preview}
+	}
+	refund := refundOf(v)
+	return RefundOrPreview{Refund: &refund}
+}
+
+// MarshalJSON writes the one that there is.
+func (r RefundOrPreview) MarshalJSON() ([]byte, error) {
+	if r.Preview != nil {
+		return json.Marshal(r.Preview)
+	}
+	return json.Marshal(r.Refund)
+}
+
+// Schema is what the contract says of it.
+func (RefundOrPreview) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{schemaOf[Refund](r), schemaOf[Preview](r)}}
 }
 
 type confirmInput struct {
@@ -103,55 +182,6 @@ type confirmOutput struct {
 type listInput struct {
 	Paged
 	Reference string `query:"reference" maxLength:"64" doc:"Only the refund with this reference."`
-}
-
-// previewRefund is steps 9 and 10.
-func (s *server) previewRefund() {
-	route(s, op("preview-refund", http.MethodPost, "/v1/refunds", "See what would be given back", "Refunds").
-		answers(http.StatusCreated).
-		says("Steps 9 and 10: the customer enters their account and ID number, and sees what will happen before they agree to it. "+
-			"No money moves yet. The amount is never typed: it is the request's. The money goes only to the account "+
-			"that paid.\n\n"+
-			"A preview can be confirmed for 5 minutes. For that long the same `Idempotency-Key` with the same body gets the same "+
-			"preview (`Idempotent-Replay: true`), so that a call without an answer can simply be made again. A call that was "+
-			"refused leaves its key free.").
-		refuses("idempotency_key_missing maintenance step_up_required idempotency_key_reused idempotency_in_progress preview_expired "+
-			"not_found id_invalid id_mismatch iban_invalid core_unavailable "+
-			"payer_mismatch service_not_refundable fee_consumed refund_exists other_bank account_closed account_frozen "+
-			"account_not_owned account_mismatch limit_exceeded").
-		shows(
-			example{
-				name: "by-account-number", summary: "As people type it", as: "p03", with: map[string]string{"Idempotency-Key": sampleKey},
-				body:   `{"request_id":"rq-p03-1","account_number":"555608000000003","id_number":"٢٩٠٠٠٠٠٠١٥"}`,
-				answer: samplePreview,
-			},
-			example{
-				name: "by-account-id", summary: "The account was chosen from the profile; the amount asks for a code", as: "p06",
-				with:   map[string]string{"Idempotency-Key": "6d7d9d0e-1f8c-4f7a-8f0a-5f3c2f1e0b77"},
-				body:   `{"request_id":"rq-p05-1","account_number":"acc-p06-1","id_number":"2900000049"}`,
-				answer: sampleLargePreview,
-			},
-			example{
-				name: "used-fee", summary: "A fee that was used", as: "p04",
-				with:    map[string]string{"Idempotency-Key": "c7d0b7c2-93a8-4b4b-8a43-1c2f7c0f6a11"},
-				body:    `{"request_id":"rq-p04-1","account_number":"acc-p04-1","id_number":"2900000023"}`,
-				refused: &bank.ReasonError{Reason: bank.FeeConsumed},
-			},
-			example{
-				name: "mistyped", summary: "No ID number: its check digit is wrong", as: "p03", with: map[string]string{"Idempotency-Key": sampleKey},
-				body:    `{"request_id":"rq-p03-1","account_number":"acc-p03-1","id_number":"2900000016"}`,
-				refused: bank.ErrIDInvalid,
-			},
-		),
-		func(ctx context.Context, c bank.Caller, in *previewInput) (*previewOutput, error) {
-			preview, again, err := s.Path.Preview(ctx, c, bank.Asked{
-				RequestID: in.Body.RequestID, AccountNumber: in.Body.AccountNumber, IDNumber: in.Body.IDNumber, Key: in.key,
-			})
-			if err != nil {
-				return nil, err
-			}
-			return &previewOutput{replay(again), previewOf(preview)}, nil
-		})
 }
 
 // confirmRefund is step 11.
