@@ -36,9 +36,9 @@ func (o opened) Damage(t *testing.T, table, column, id string) {
 func TestRotationContract(t *testing.T) {
 	t.Parallel()
 	storetest.RunRotation(t, func(t *testing.T) func(*seal.Sealer) storetest.Store {
-		db := server.Database(t)
+		db := server.Database(t) // whose stores are all open until the end, so they make do with few connections each
 		return func(keys *seal.Sealer) storetest.Store {
-			s, err := open(t.Context(), db.App, keys, Options{RequireRestricted: true}, patient, nil)
+			s, err := open(t.Context(), db.App, keys, Options{RequireRestricted: true, Pool: 2, ClaimPool: 2}, patient, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
