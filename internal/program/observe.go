@@ -7,6 +7,7 @@ import (
 
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/refundcore"
+	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/telemetry"
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
@@ -22,7 +23,7 @@ func (c *Config) observe() {
 // watch has everything read at a scrape that is only known when somebody looks.
 func (c *Config) watch(core *refundcore.Client, store Store, redis redisstore.Client) {
 	c.Telemetry.WatchGuards(func() []telemetry.Guard { return guards(core) })
-	c.Telemetry.WatchRefunds(func(ctx context.Context) (telemetry.Book, error) { return book(ctx, store) })
+	c.Telemetry.WatchRefunds(func(ctx context.Context) (telemetry.Book, error) { return book(ctx, store, c.calendar()) })
 	c.Telemetry.WatchProfile(func() string { version, _ := c.Profile.State(); return version })
 	c.Telemetry.WatchPools(func() map[string]telemetry.Pool {
 		pools := map[string]telemetry.Pool{"redis": redisPool(redis)}
@@ -52,9 +53,13 @@ func guards(core *refundcore.Client) []telemetry.Guard {
 	return all
 }
 
-// book is where refunds stand, those states too in which there are none.
-func book(ctx context.Context, store Store) (telemetry.Book, error) {
+// book is where refunds stand, those states and levels too in which there are none.
+func book(ctx context.Context, store Store, calendar saudi.Calendar) (telemetry.Book, error) {
 	counts, oldest, err := store.Counts(ctx)
+	if err != nil {
+		return telemetry.Book{}, err
+	}
+	late, err := store.Late(ctx, gateway.DeadlinesAt(time.Now(), calendar))
 	if err != nil {
 		return telemetry.Book{}, err
 	}
@@ -62,7 +67,10 @@ func book(ctx context.Context, store Store) (telemetry.Book, error) {
 	for _, s := range gateway.States() {
 		states[string(s)] = counts[s]
 	}
-	return telemetry.Book{States: states, OldestUnfinished: oldest, Unreadable: store.Unreadable()}, nil
+	return telemetry.Book{
+		States: states, OldestUnfinished: oldest, Unreadable: store.Unreadable(),
+		Late: map[string]int{string(gateway.Overdue): late.Overdue, string(gateway.Red): late.Red},
+	}, nil
 }
 
 func redisPool(redis redisstore.Client) telemetry.Pool {

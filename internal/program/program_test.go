@@ -181,6 +181,7 @@ func TestScrape(t *testing.T) {
 		`istirdad_refunds{state="in_doubt"}`:                                                                      "0",
 		`istirdad_refunds_oldest_unfinished_seconds`:                                                              "0",
 		`istirdad_refunds_read_up`:                                                                                "1",
+		`istirdad_refunds_late{level="red"}`:                                                                      "0",
 		`istirdad_refunds_unreadable`:                                                                             "0",
 		`istirdad_profile_info{sha256="fixed"}`:                                                                   "1",
 		`istirdad_ready{reason="profile"}`:                                                                        "1",

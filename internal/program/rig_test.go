@@ -44,6 +44,7 @@ type rig struct {
 	world   *banktest.World // whose own gateway nobody calls
 	config  program.Config
 	store   *sqlite.Store
+	dir     string // with its file
 	redis   *miniredis.Miniredis
 	client  redisstore.Client
 	sealer  *seal.Sealer
@@ -154,7 +155,10 @@ func newRig(t testing.TB, how ...banktest.Option) *rig {
 	if r.sealer, err = seal.New("k1", pepper); err != nil {
 		t.Fatal(err)
 	}
-	r.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "gateway.db"), r.sealer, sqlite.Options{Migrate: true})
+	r.dir = t.TempDir()
+	r.store, err = sqlite.Open(t.Context(), filepath.Join(r.dir, "gateway.db"), r.sealer, sqlite.Options{
+		Migrate: true, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -201,7 +201,7 @@ func TestRefunds(t *testing.T) {
 		if got := told(); len(got) != 0 {
 			t.Errorf("nobody watches, and it told %v", got)
 		}
-		book, fails := telemetry.Book{States: map[string]int{"queued": 2, "credited": 0}, Unreadable: 3}, error(nil)
+		book, fails := telemetry.Book{States: map[string]int{"queued": 2, "credited": 0}, Late: map[string]int{"overdue": 2, "red": 0}, Unreadable: 3}, error(nil)
 		tel.WatchRefunds(func(context.Context) (telemetry.Book, error) { return book, fails })
 		for oldest, age := range map[time.Time]string{
 			{}: "0", time.Now().Add(-90 * time.Second): "90", time.Now().Add(time.Minute): "0",
@@ -210,7 +210,7 @@ func TestRefunds(t *testing.T) {
 			wantSeries(t, told(), map[string]string{
 				`istirdad_refunds{state="queued"}`: "2", `istirdad_refunds{state="credited"}`: "0",
 				`istirdad_refunds_oldest_unfinished_seconds`: age, `istirdad_refunds_read_up`: "1",
-				`istirdad_refunds_unreadable`: "3",
+				`istirdad_refunds_late{level="overdue"}`: "2", `istirdad_refunds_late{level="red"}`: "0", `istirdad_refunds_unreadable`: "3",
 			})
 		}
 		fails = errors.New("password=secret")

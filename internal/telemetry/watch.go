@@ -145,12 +145,13 @@ func (p *pools) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Book is where refunds stand: how many by state, and when the oldest that isn't final was recorded (zero: there is
-// none).
+// Book is where refunds stand: how many by state and how many of them are late, and when the oldest that isn't final was
+// recorded (zero: there is none).
 type Book struct {
 	States           map[string]int // every state, zeros too
 	OldestUnfinished time.Time
-	Unreadable       int // that this gateway came upon lately and couldn't read
+	Late             map[string]int // every level, zeros too
+	Unreadable       int            // that this gateway came upon lately and couldn't read
 }
 
 // WatchRefunds reads the book at every scrape. A store that fails, or takes longer than 2 s, is a metric itself
@@ -163,6 +164,9 @@ func newRefunds() *refunds {
 		reading: make(chan struct{}, 1),
 		states:  prometheus.NewDesc("istirdad_refunds", "Refunds in the store, by state. Every gateway tells the same.", []string{"state"}, nil),
 		oldest:  prometheus.NewDesc("istirdad_refunds_oldest_unfinished_seconds", "Age of the oldest refund that isn't final; 0 when there is none.", nil, nil),
+		late: prometheus.NewDesc("istirdad_refunds_late",
+			"Refunds that aren't final and late by the bank's working days, by level; those that are red are overdue, too. Every gateway tells the same.",
+			[]string{"level"}, nil),
 		unreadable: prometheus.NewDesc("istirdad_refunds_unreadable",
 			"Refunds, and identity checks of theirs, that this gateway came upon in the last 15 minutes and couldn't unseal.", nil, nil),
 		up: prometheus.NewDesc("istirdad_refunds_read_up", "1 when the store told where refunds stand, 0 when it didn't.", nil, nil),
@@ -171,14 +175,15 @@ func newRefunds() *refunds {
 
 type refunds struct {
 	watch[func(context.Context) (Book, error)]
-	reading                        chan struct{} // holds a value while somebody asks the store
-	states, oldest, unreadable, up *prometheus.Desc
+	reading                              chan struct{} // holds a value while somebody asks the store
+	states, oldest, late, unreadable, up *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (r *refunds) Describe(ch chan<- *prometheus.Desc) {
 	ch <- r.states
 	ch <- r.oldest
+	ch <- r.late
 	ch <- r.unreadable
 	ch <- r.up
 }
@@ -203,6 +208,9 @@ func (r *refunds) Collect(ch chan<- prometheus.Metric) {
 		age = max(0, time.Since(book.OldestUnfinished).Seconds()) // another machine's clock may be ahead
 	}
 	ch <- prometheus.MustNewConstMetric(r.oldest, prometheus.GaugeValue, age)
+	for level, n := range book.Late {
+		ch <- prometheus.MustNewConstMetric(r.late, prometheus.GaugeValue, float64(n), level)
+	}
 	ch <- prometheus.MustNewConstMetric(r.unreadable, prometheus.GaugeValue, float64(book.Unreadable))
 }
 
