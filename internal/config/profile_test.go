@@ -357,6 +357,7 @@ func FuzzProfile(f *testing.F) {
 	f.Add(sender + "sectors: {\"090\": {ar: خ, en: x}}\nlimits: {approve_above: \"1.00\"}\ncodes: {digits: 4}\n")
 	f.Add(sender + "services: {090-003: {suspended: {ar: خ, en: x}}, ? [Canary!] : Canary!}\nclosures: [{from: 9999-12-31T23:59:59Z}]\n")
 	f.Add(sender + "menu: &a {entries: [*a, Canary!]}\npromise: {week: [friday], cut_off: \"23:59\"}\n")
+	f.Add(sender + "flags: {account_of_many: {people: 2, days: 30}, mobile_changed: 24h, codes_resent: 3, teller_looks: Canary!}\n")
 	fixed := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(fixed, "profile.yaml")
