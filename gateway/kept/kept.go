@@ -7,7 +7,6 @@ package kept
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/internal/saudi"
 	"github.com/istirdad/istirdad/internal/seal"
@@ -129,78 +127,6 @@ func (s Sealer) account(id string, sealed []byte) (saudi.IBAN, error) {
 	}
 	return saudi.ParseIBAN(compact)
 }
-
-// Position is where in a list a page ended: the refund that it showed last, and the time that the list goes by.
-type Position struct {
-	At time.Time
-	ID string
-}
-
-// List is one that is shown page by page: of what, and to whom.
-type List struct{ Of, To string }
-
-// RefundsOf is a customer's own.
-func RefundsOf(customer string) List { return List{"refunds", customer} }
-
-// ApprovalsOf is what waits for a branch's approvers; of "" for those of all.
-func ApprovalsOf(branch string) List { return List{"approvals", branch} }
-
-// LookupsOf is how the employees of a branch looked at customers; of "" those of all.
-func LookupsOf(branch string) List { return List{"lookups", branch} }
-
-// Cursor seals a position for the one list to which it belongs, so that a cursor that wasn't given out, or was given to
-// somebody else, doesn't open.
-func (s Sealer) Cursor(l List, p Position) string {
-	plain := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(append(plain, p.ID...), l.place()))
-}
-
-// Position opens a cursor; bank.ErrCursor when it wasn't given out for that list.
-func (s Sealer) Position(l List, cursor string) (Position, error) {
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return Position{}, bank.ErrCursor
-	}
-	plain, err := s.sealer.Open(sealed, l.place())
-	if err != nil || len(plain) < 8 {
-		return Position{}, bank.ErrCursor
-	}
-	micro := int64(binary.BigEndian.Uint64(plain))
-	return Position{At: time.UnixMicro(micro).UTC(), ID: string(plain[8:])}, nil
-}
-
-// Everybodys are the refunds of a state, whoever's they are; of "" for those of all.
-func Everybodys(state gateway.State) List { return List{"everybody's refunds", string(state)} }
-
-// Page is the first so many of a list, and the cursor behind them, empty when there are no more: one more than asked for
-// was read, and tells. by is where one stands in the list.
-func Page[T any](s Sealer, l List, all []T, limit int, by func(T) Position) (page []T, next string) {
-	if len(all) <= limit {
-		return all, ""
-	}
-	return all[:limit], s.Cursor(l, by(all[limit-1]))
-}
-
-// ByConfirm has a list go by the time of the confirm.
-func ByConfirm(r gateway.Refund) Position { return Position{At: r.CreatedAt, ID: r.ID} }
-
-// ByDue has a list go by the time at which something must have been done.
-func ByDue(r gateway.Listed) Position { return Position{At: r.Due, ID: r.ID} }
-
-// ByID has a list go by ids; the time is there for the form alone.
-func ByID(r gateway.Listed) Position { return Position{At: r.CreatedAt, ID: r.ID} }
-
-// Readable are those of a page that can be read. The cursor behind the page is behind the others, too.
-func Readable(page []gateway.Listed) (refunds []gateway.Refund) {
-	for _, r := range page {
-		if !r.Unreadable {
-			refunds = append(refunds, r.Refund)
-		}
-	}
-	return refunds
-}
-
-func (l List) place() []byte { return []byte(l.Of + " cursor\x00" + l.To) }
 
 // Refund is a refund as a store gives it back: its times in whole microseconds and in UTC.
 func Refund(r gateway.Refund) gateway.Refund {

@@ -26,12 +26,11 @@ func (s Sealer) LookupIndexes(number saudi.Party) [][]byte {
 	return s.sealer.BlindIndexes(lookupNumber, number.Number())
 }
 
-// Tallied is where in a list of tallies one stands.
-func Tallied(t bank.LookupTally) Position {
+func tallied(t bank.LookupTally) Position {
 	return Position{At: t.Day.At(0, 0), ID: t.Branch + "\x00" + t.Employee}
 }
 
-// Tally is the day, branch and employee of a position that Tallied made.
+// Tally is the day, branch and employee of a position in a list of tallies.
 func (p Position) Tally() (day saudi.Date, branch, employee string) {
 	branch, employee, _ = strings.Cut(p.ID, "\x00")
 	return saudi.DateOf(p.At), branch, employee

@@ -16,24 +16,9 @@ const selectAwaiting = selectRefund + `WHERE state = 'awaiting_approval' AND due
 
 // Awaiting is as bank.Approvals says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Awaiting(ctx context.Context, now time.Time, branch string, p bank.Page) ([]gateway.Refund, string, error) {
-	list := kept.ApprovalsOf(branch)
-	after := kept.Position{At: now}
-	if p.Cursor != "" {
-		var err error
-		if after, err = s.sealer.Position(list, p.Cursor); err != nil {
-			return nil, "", err
-		}
-	}
-	limit := pageOf(p.Limit)
-	var awaiting []gateway.Listed
-	err := s.main.each(ctx, selectAwaiting, []any{now, after.At, after.ID, branch, limit + 1}, func(row scanner) error {
-		r, err := s.scanListed(ctx, row)
-		awaiting = append(awaiting, r)
-		return err
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	page, next := kept.Page(s.sealer, list, awaiting, limit, kept.ByDue)
-	return kept.Readable(page), next, nil
+	page, next, err := kept.ApprovalsOf(branch).Page(s.sealer, p, kept.Position{At: now},
+		func(behind kept.Position, most int) ([]gateway.Listed, error) {
+			return all(ctx, s.main, selectAwaiting, []any{now, behind.At, behind.ID, branch, most}, s.scanListed)
+		})
+	return kept.Readable(page), next, err
 }

@@ -107,35 +107,20 @@ func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
 	return get(ctx, s.main, selectLookup, []any{id}, s.scanLookup)
 }
 
-// behindAll comes after every id.
-const behindAll = "\U0010FFFF"
-
 // List is everybody's refunds for operators, by the ids of their previews and so the newest first; of one state, or with
 // none of all. Those that can't be read are among them.
 func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Listed, string, error) {
-	before, list := behindAll, kept.Everybodys(state)
-	if p.Cursor != "" {
-		after, err := s.sealer.Position(list, p.Cursor)
-		if err != nil {
-			return nil, "", err
+	return kept.Everybodys(state).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]gateway.Listed, error) {
+		query, args := allRefunds, []any{behind.ID, most}
+		switch {
+		case state == "":
+		case state == gateway.Credited:
+			query = creditedRefunds
+		case state.Dead():
+			query, args = refundsOfTheDead, append(args, string(state))
+		default:
+			query, args = refundsUnfinished, append(args, string(state))
 		}
-		before = after.ID
-	}
-	limit := pageOf(p.Limit)
-	query, args := allRefunds, []any{before, limit + 1}
-	switch {
-	case state == "":
-	case state == gateway.Credited:
-		query = creditedRefunds
-	case state.Dead():
-		query, args = refundsOfTheDead, append(args, string(state))
-	default:
-		query, args = refundsUnfinished, append(args, string(state))
-	}
-	refunds, err := all(ctx, s.main, query, args, s.scanListed)
-	if err != nil {
-		return nil, "", err
-	}
-	refunds, next := kept.Page(s.sealer, list, refunds, limit, kept.ByID)
-	return refunds, next, nil
+		return all(ctx, s.main, query, args, s.scanListed)
+	})
 }

@@ -180,8 +180,13 @@ func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return conn, nil
 }
 
-// each calls scan for every row of a query.
+// each calls scan for every row of a query. Ids come from outside: of one that the database can't hold at all there is none.
 func (p *pool) each(ctx context.Context, query string, args []any, scan func(scanner) error) error {
+	for _, arg := range args {
+		if text, is := arg.(string); is && (!utf8.ValidString(text) || strings.ContainsRune(text, 0)) {
+			return nil
+		}
+	}
 	conn, err := p.acquire(ctx)
 	if err != nil {
 		return err
@@ -234,14 +239,8 @@ func all[T any](ctx context.Context, p *pool, query string, args []any, read rea
 	return found, nil
 }
 
-// get reads the one row that a query finds, or returns gateway.ErrNotFound: also when an argument is a text that the
-// database can't hold at all. Ids come from outside, and nothing has one that is none.
+// get reads the one row that a query finds, or returns gateway.ErrNotFound.
 func get[T any](ctx context.Context, p *pool, query string, args []any, read reader[T]) (found T, err error) {
-	for _, arg := range args {
-		if text, is := arg.(string); is && (!utf8.ValidString(text) || strings.ContainsRune(text, 0)) {
-			return found, gateway.ErrNotFound
-		}
-	}
 	missing := true
 	err = p.each(ctx, query, args, func(row scanner) (err error) {
 		missing = false

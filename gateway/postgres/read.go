@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -17,9 +16,8 @@ const (
 	refundReferenceOf = selectRefund + `WHERE reference = $1 AND customer = $2`
 	refundRequestOf   = selectRefund + `WHERE request_id = $1 AND customer = $2
 		AND state NOT IN ('rejected', 'cancelled', 'returned')`
-	firstOfCustomer = selectRefund + `WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT $2`
-	nextOfCustomer  = selectRefund + `WHERE customer = $1 AND (created_at, id) < ($3, $4)
-		ORDER BY created_at DESC, id DESC LIMIT $2`
+	refundsOfCustomer = selectRefund + `WHERE customer = $1 AND (created_at, id) < ($2, $3)
+		ORDER BY created_at DESC, id DESC LIMIT $4`
 
 	selectLive = `SELECT request_id FROM refunds
 		WHERE state NOT IN ('rejected', 'cancelled', 'returned') AND request_id = ANY ($1)`
@@ -35,12 +33,6 @@ const (
 		) AS r WHERE n > 0
 		UNION ALL SELECT state, sum(n)::bigint, NULL FROM ended GROUP BY state`
 )
-
-// pageMax is the most that one page of a list holds.
-const pageMax = 100
-
-// pageOf brings a limit into what is allowed.
-func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, p *pool, query string, args ...any) (gateway.Refund, error) {
@@ -64,39 +56,16 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 
 // Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
-	limit := pageOf(p.Limit)
-	query, args := firstOfCustomer, []any{customer, limit + 1}
-	if p.Cursor != "" {
-		after, err := s.sealer.Position(kept.RefundsOf(customer), p.Cursor)
-		if err != nil {
-			return nil, "", err
+	return kept.RefundsOf(customer).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]gateway.Refund, error) {
+		query, args := refundsOfCustomer, []any{customer, behind.At, behind.ID, most}
+		switch {
+		case p.Reference != "":
+			query, args = refundReferenceOf, []any{p.Reference, customer}
+		case p.Request != "":
+			query, args = refundRequestOf, []any{p.Request, customer}
 		}
-		query, args = nextOfCustomer, append(args, after.At, after.ID)
-	}
-	switch {
-	case p.Reference != "":
-		return s.only(ctx, refundReferenceOf, p.Reference, customer)
-	case p.Request != "":
-		return s.only(ctx, refundRequestOf, p.Request, customer)
-	}
-	refunds, err := all(ctx, s.main, query, args, s.scanRefund)
-	if err != nil {
-		return nil, "", err
-	}
-	refunds, next := kept.Page(s.sealer, kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
-	return refunds, next, nil
-}
-
-// only is a list of the one refund that a query finds, if it does.
-func (s *Store) only(ctx context.Context, query string, args ...any) ([]gateway.Refund, string, error) {
-	r, err := s.refund(ctx, s.main, query, args...)
-	if errors.Is(err, gateway.ErrNotFound) {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	return []gateway.Refund{r}, "", nil
+		return all(ctx, s.main, query, args, s.scanRefund)
+	})
 }
 
 // Live says which of the requests have a refund of ours that is live or credited. The others are absent.

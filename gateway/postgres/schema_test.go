@@ -311,8 +311,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		args  int
 	}{
 		selectDue:         {"refunds_queue", 4},
-		firstOfCustomer:   {"refunds_list", 2},
-		nextOfCustomer:    {"refunds_list", 4},
+		refundsOfCustomer: {"refunds_list", 4},
 		refundReferenceOf: {"refunds_reference", 2},
 		refundRequestOf:   {"refunds_live", 2},
 		selectLive:        {"refunds_live", 1},

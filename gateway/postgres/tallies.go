@@ -7,7 +7,6 @@ import (
 	"github.com/istirdad/istirdad/bank"
 	"github.com/istirdad/istirdad/gateway"
 	"github.com/istirdad/istirdad/gateway/kept"
-	"github.com/istirdad/istirdad/internal/saudi"
 )
 
 const (
@@ -25,39 +24,21 @@ const (
 		coalesce((SELECT n FROM lookup_days WHERE employee = $4 AND day = $5), 0)`
 )
 
-// beyond is later than any day that a list could hold.
-var beyond = saudi.Date{Year: 9999, Month: time.December, Day: 31}
-
 // Tallies is as bank.Lookups says. A limit outside of 1 to 100 is brought into it.
-func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found []bank.LookupTally, next string, err error) {
-	list, limit := kept.LookupsOf(branch), pageOf(p.Limit)
-	before, at, who := beyond, "", ""
-	if p.Cursor != "" {
-		position, err := s.sealer.Position(list, p.Cursor)
-		if err != nil {
-			return nil, "", err
+func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) ([]bank.LookupTally, string, error) {
+	return kept.LookupsOf(branch).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]bank.LookupTally, error) {
+		before, at, who := behind.Tally()
+		query, args := talliesOf, []any{branch, day(before), who, most}
+		if branch == "" {
+			query, args = tallies, []any{day(before), at, who, most}
 		}
-		before, at, who = position.Tally()
-	}
-	query, args := talliesOf, []any{branch, day(before), who, limit + 1}
-	if branch == "" {
-		query, args = tallies, []any{day(before), at, who, limit + 1}
-	}
-	err = s.main.each(ctx, query, args, func(row scanner) error {
-		var (
-			t  bank.LookupTally
-			on time.Time
-		)
-		err := row.Scan(&on, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
-		t.Day = dateOf(on)
-		found = append(found, t)
-		return err
+		return all(ctx, s.main, query, args, func(_ context.Context, row scanner) (t bank.LookupTally, err error) {
+			var on time.Time
+			err = row.Scan(&on, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
+			t.Day = dateOf(on)
+			return t, err
+		})
 	})
-	if err != nil {
-		return nil, "", err
-	}
-	found, next = kept.Page(s.sealer, list, found, limit, kept.Tallied)
-	return found, next, nil
 }
 
 // used notes whom a refund's account is used for: a statement for each key, or none.

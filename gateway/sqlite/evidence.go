@@ -112,32 +112,17 @@ func (s *Store) LookedUp(ctx context.Context, id string) (bank.Lookup, error) {
 	return get(ctx, s.queries, selectLookup, []any{id}, s.scanLookup)
 }
 
-// behindAll comes after every id.
-const behindAll = "\U0010FFFF"
-
 // List is everybody's refunds for operators, by the ids of their previews and so the newest first; of one state, or with
 // none of all. Those that can't be read are among them.
 func (s *Store) List(ctx context.Context, state gateway.State, p bank.Page) ([]gateway.Listed, string, error) {
-	before, list := behindAll, kept.Everybodys(state)
-	if p.Cursor != "" {
-		after, err := s.sealer.Position(list, p.Cursor)
-		if err != nil {
-			return nil, "", err
+	return kept.Everybodys(state).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]gateway.Listed, error) {
+		query, args := allRefunds, []any{behind.ID, most}
+		if state != "" {
+			query, args = refundsInState, []any{behind.ID, string(state), most}
 		}
-		before = after.ID
-	}
-	limit := pageOf(p.Limit)
-	query, args := allRefunds, []any{before, limit + 1}
-	if state != "" {
-		query, args = refundsInState, []any{before, string(state), limit + 1}
-	}
-	if state.Dead() {
-		query = refundsOfTheDead
-	}
-	refunds, err := all(ctx, s.queries, query, args, s.scanListed)
-	if err != nil {
-		return nil, "", err
-	}
-	refunds, next := kept.Page(s.sealer, list, refunds, limit, kept.ByID)
-	return refunds, next, nil
+		if state.Dead() {
+			query = refundsOfTheDead
+		}
+		return all(ctx, s.queries, query, args, s.scanListed)
+	})
 }

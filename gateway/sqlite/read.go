@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/istirdad/istirdad/bank"
@@ -22,12 +21,6 @@ const (
 		WHERE state NOT IN ('rejected', 'cancelled', 'returned') AND request_id IN (SELECT value FROM json_each(?))`
 	selectCounts = `SELECT state, count(*), min(created_at) FROM refunds GROUP BY state`
 )
-
-// pageMax is the most that one page of a list holds.
-const pageMax = 100
-
-// pageOf brings a limit into what is allowed.
-func pageOf(limit int) int { return min(max(limit, 1), pageMax) }
 
 // refund returns the one refund that a query finds, or gateway.ErrNotFound.
 func (s *Store) refund(ctx context.Context, in *session, query string, args ...any) (gateway.Refund, error) {
@@ -56,29 +49,16 @@ func (s *Store) Reference(ctx context.Context, reference string) (gateway.Refund
 
 // Refunds is as bank.Book says. A limit outside of 1 to 100 is brought into it.
 func (s *Store) Refunds(ctx context.Context, customer string, p bank.Page) ([]gateway.Refund, string, error) {
-	created, id := int64(math.MaxInt64), ""
-	if p.Cursor != "" {
-		after, err := s.sealer.Position(kept.RefundsOf(customer), p.Cursor)
-		if err != nil {
-			return nil, "", err
+	return kept.RefundsOf(customer).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]gateway.Refund, error) {
+		query, args := refundsOfCustomer, []any{customer, behind.At.UnixMicro(), behind.ID, most}
+		switch {
+		case p.Reference != "":
+			query, args = refundReferenceOf, []any{p.Reference, customer}
+		case p.Request != "":
+			query, args = refundRequestOf, []any{p.Request, customer}
 		}
-		created, id = after.At.UnixMicro(), after.ID
-	}
-	switch {
-	case p.Reference != "":
-		one, err := all(ctx, s.queries, refundReferenceOf, []any{p.Reference, customer}, s.scanRefund)
-		return one, "", err
-	case p.Request != "":
-		one, err := all(ctx, s.queries, refundRequestOf, []any{p.Request, customer}, s.scanRefund)
-		return one, "", err
-	}
-	limit := pageOf(p.Limit)
-	refunds, err := all(ctx, s.queries, refundsOfCustomer, []any{customer, created, id, limit + 1}, s.scanRefund)
-	if err != nil {
-		return nil, "", err
-	}
-	refunds, next := kept.Page(s.sealer, kept.RefundsOf(customer), refunds, limit, kept.ByConfirm)
-	return refunds, next, nil
+		return all(ctx, s.queries, query, args, s.scanRefund)
+	})
 }
 
 // Live says which of the requests have a refund of ours that is live or credited. The others are absent.

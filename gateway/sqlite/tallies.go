@@ -26,43 +26,23 @@ const (
 		coalesce((SELECT n FROM lookup_days WHERE employee = ?4 AND day = ?5), 0)`
 )
 
-// beyond is later than any day that a list could hold, and the employees of it.
-const beyond = "9999-12-31"
-
 // Tallies is as bank.Lookups says. A limit outside of 1 to 100 is brought into it.
-func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) (found []bank.LookupTally, next string, err error) {
-	list, limit := kept.LookupsOf(branch), pageOf(p.Limit)
-	before, at, who := beyond, "", ""
-	if p.Cursor != "" {
-		position, err := s.sealer.Position(list, p.Cursor)
-		if err != nil {
-			return nil, "", err
+func (s *Store) Tallies(ctx context.Context, branch string, p bank.Page) ([]bank.LookupTally, string, error) {
+	return kept.LookupsOf(branch).Page(s.sealer, p, kept.Last, func(behind kept.Position, most int) ([]bank.LookupTally, error) {
+		day, at, who := behind.Tally()
+		query, args := talliesOf, []any{branch, day.String(), who, most}
+		if branch == "" {
+			query, args = tallies, []any{day.String(), at, who, most}
 		}
-		var day saudi.Date
-		day, at, who = position.Tally()
-		before = day.String()
-	}
-	query, args := talliesOf, []any{branch, before, who, limit + 1}
-	if branch == "" {
-		query, args = tallies, []any{before, at, who, limit + 1}
-	}
-	err = s.queries.each(ctx, query, args, func(row scanner) error {
-		var (
-			t   bank.LookupTally
-			day string
-		)
-		err := row.Scan(&day, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
-		if err == nil {
-			t.Day, err = saudi.ParseDate(day)
-		}
-		found = append(found, t)
-		return err
+		return all(ctx, s.queries, query, args, func(_ context.Context, row scanner) (t bank.LookupTally, err error) {
+			var day string
+			err = row.Scan(&day, &t.Branch, &t.Employee, &t.Found, &t.Unknown, &t.Forbidden, &t.Refused)
+			if err == nil {
+				t.Day, err = saudi.ParseDate(day)
+			}
+			return t, err
+		})
 	})
-	if err != nil {
-		return nil, "", err
-	}
-	found, next = kept.Page(s.sealer, list, found, limit, kept.Tallied)
-	return found, next, nil
 }
 
 // use notes whom a refund's account is used for.
