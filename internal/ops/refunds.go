@@ -225,7 +225,7 @@ func eventsOf(events []gateway.Event) []event {
 func evidenceOf(e gateway.Evidence) gateway.Evidence {
 	told := gateway.Evidence{}
 	for name, value := range e {
-		if name == "note" || name == "evidence" {
+		if name == gateway.Note || name == "evidence" {
 			value = saudi.MaskNumbers(value)
 		}
 		if value != "" {
