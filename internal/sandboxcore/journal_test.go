@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/istirdad/istirdad/internal/sandboxfault"
 )
 
 // killed opens what a kill -9 of w's core at this moment would leave: a copy of
@@ -214,6 +216,32 @@ func FuzzReadJournal(f *testing.F) {
 			if e.Released > 1 || e.Returned > e.Released {
 				t.Errorf("the book allows %+v", e)
 			}
+		}
+	})
+}
+
+// TestALateSubmissionThatWasLostMayBeLateAgain: what should have arrived while the core was dead for longer than it may be
+// under way never comes, and a re-send of it is as good as a first one.
+func TestALateSubmissionThatWasLostMayBeLateAgain(t *testing.T) {
+	inBubble(t, inDir(t), func(w *world) {
+		late := sandboxfault.Fault{Kind: sandboxfault.LateEffect, Match: sandboxfault.Match{Call: sandboxfault.CallSubmit}}
+		w.fault(late)
+		w.submit(reference(1), "rq-p01-1")
+		dead := readFile(t, filepath.Join(w.core.cfg.Dir, journalFile))
+		time.Sleep(staleFor)
+		after := killed(w, func([]byte) []byte { return dead })
+		defer after.close()
+		time.Sleep(staleFor)
+		after.status(reference(1)).json(t, http.StatusNotFound)
+		after.fault(late)
+		if got := after.submit(reference(1), "rq-p01-1"); got.status != 0 || after.fired(late.Kind) != 1 {
+			t.Fatalf("answered %d, late %d times", got.status, after.fired(late.Kind))
+		}
+		time.Sleep(staleFor)
+		after.settled()
+		wantField(t, after.status(reference(1)).json(t, http.StatusOK), "state", "refunded")
+		if n := after.released("rq-p01-1"); n != 1 {
+			t.Errorf("released %d, want 1", n)
 		}
 	})
 }

@@ -90,19 +90,27 @@ func (b *book) submit(bank string, ask submission, p plan) verdict {
 func (b *book) arrive(reference string, p plan) (verdict, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	q, waits := b.queued[reference]
+	q, waits := b.underWay(reference)
 	if !waits {
 		return verdict{}, false
 	}
 	return b.decide(q.bank, q.submission, p), true
 }
 
+// underWay is the submission of that reference that is still to arrive. What is
+// late by more than staleFor never comes (rule 3): it was lost with the process
+// that should have let it in.
+func (b *book) underWay(reference string) (q queued, waits bool) {
+	q, waits = b.queued[reference]
+	return q, waits && b.now().Sub(q.called) <= staleFor
+}
+
 // queue notes that a submission arrives later. It does so only once: whatever
-// comes after the first comes to nothing.
+// comes while it is under way comes to nothing.
 func (b *book) queue(bank string, ask submission, after time.Duration) (arrives time.Time, fresh bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, waits := b.queued[ask.Reference]; waits {
+	if _, waits := b.underWay(ask.Reference); waits {
 		return time.Time{}, false
 	}
 	now := b.now()

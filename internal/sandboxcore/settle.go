@@ -2,7 +2,6 @@ package sandboxcore
 
 import (
 	"log/slog"
-	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
 )
@@ -101,8 +100,8 @@ func (c *Core) resume() {
 			c.settling.add(due, reference)
 		}
 	}
-	for reference, q := range c.book.queued {
-		if time.Since(q.called) <= staleFor { // what is late by more than that never comes (rule 3)
+	for reference := range c.book.queued {
+		if q, waits := c.book.underWay(reference); waits {
 			c.arriving.add(q.arrives, arrival{reference: reference})
 		}
 	}
