@@ -2,6 +2,7 @@ package faultmatrix_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -207,6 +208,9 @@ func TestF06UnavailableAndWhenToComeBack(t *testing.T) {
 		inRow(t, 4, rarely, func(r *rig) {
 			r.fault(next(sandboxfault.OddRetryAfter, sandboxfault.CallSubmit, 4), next(sandboxfault.OddRetryAfter, sandboxfault.CallStatus, 4))
 			r.until(gateway.Credited, time.Hour)
+			if n := r.faulty(sandboxfault.OddRetryAfter); n != 8 {
+				r.t.Errorf("%d calls met with it, want 8", n)
+			}
 		})
 	})
 }
@@ -286,6 +290,9 @@ func TestF08SlowAnswer(t *testing.T) {
 			r.fault(next(sandboxfault.SlowBody, sandboxfault.CallSubmit, 0), next(sandboxfault.SlowBody, sandboxfault.CallStatus, 0))
 			r.until(gateway.Credited, time.Minute)
 			r.want(r.refunds[0], 1, "queued sending refunded credited")
+			if slow, all := r.faulty(sandboxfault.SlowBody), 1+r.asked(sandboxfault.CallStatus); slow != all {
+				r.t.Errorf("%d of %d answers were slow", slow, all)
+			}
 		})
 	})
 }
@@ -305,9 +312,21 @@ func TestF11SignatureThatDoesNotHold(t *testing.T) {
 func TestF12AnswerAboutSomethingElse(t *testing.T) {
 	decideNothing(t, "F12")
 	t.Run("of each field", func(t *testing.T) {
-		inRow(t, 8, nil, func(r *rig) {
-			r.fault(next(sandboxfault.WrongEcho, sandboxfault.CallSubmit, 8), next(sandboxfault.WrongEcho, sandboxfault.CallStatus, 8))
-			r.until(gateway.Credited, 10*time.Minute)
+		const refunds = 8
+		inRow(t, refunds, nil, func(r *rig) {
+			r.fault(next(sandboxfault.WrongEcho, sandboxfault.CallSubmit, refunds), next(sandboxfault.WrongEcho, sandboxfault.CallStatus, 0))
+			wrong := map[string]int{}
+			for r.age() < time.Hour && len(wrong) < len(echoed) {
+				r.wait(step)
+				wrong = r.wrongEchoes()
+			}
+			for _, field := range echoed {
+				if wrong[field] == 0 {
+					r.t.Errorf("within %s no answer named another %s: %v", r.age(), field, wrong)
+				}
+			}
+			r.faults.Clear()
+			r.until(gateway.Credited, r.age()+10*time.Minute)
 			for _, of := range r.refunds {
 				if now := r.look(of); now.Sends != 1 {
 					r.t.Errorf("%d sends\n%s", now.Sends, r.story(of))
@@ -315,6 +334,40 @@ func TestF12AnswerAboutSomethingElse(t *testing.T) {
 			}
 		})
 	})
+}
+
+// echoed are the fields of an answer that say what it is about.
+var echoed = []string{"reference", "request_id", "amount", "iban"}
+
+// wrongEchoes counts the answers to questions so far, by the field in which they were about something else than the send.
+func (r *rig) wrongEchoes() map[string]int {
+	wrong := map[string]int{}
+	for _, of := range r.refunds {
+		var asked map[string]any
+		for _, c := range r.core.History(of.Reference) {
+			if c.Call == sandboxfault.CallSubmit && asked == nil {
+				asked = fields(r.t, c.Request)
+			}
+			if c.Call != sandboxfault.CallStatus || c.Fault != sandboxfault.WrongEcho || c.Status == 0 {
+				continue
+			}
+			said := fields(r.t, c.Answer)
+			for _, field := range echoed {
+				if said[field] != asked[field] {
+					wrong[field]++
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+func fields(t testing.TB, body []byte) (object map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(body, &object); err != nil {
+		t.Errorf("%v: %s", err, body)
+	}
+	return object
 }
 
 // TestF14NoEntry: a core that doesn't let us in, to send or to ask, rejects nothing by it. The breakers open, somebody is

@@ -57,6 +57,7 @@ type rig struct {
 	at     *dispatch.Dispatcher
 	halt   func()
 
+	meant   []sandboxfault.Fault // to happen in this row
 	refunds []gateway.Refund
 	people  map[string]string         // why people have it, by id, of those that end with them
 	ended   map[string]gateway.Status // what was shown of those that are over, by id
@@ -302,6 +303,7 @@ func (r *rig) fault(faults ...sandboxfault.Fault) {
 	if err := r.faults.Set(faults); err != nil {
 		r.t.Fatal(err)
 	}
+	r.meant = append(r.meant, faults...)
 }
 
 // a fault that befalls the next count calls of a kind; 0: all of them, until it is cleared.
@@ -478,6 +480,7 @@ func (r *rig) judge() {
 	t := r.t
 	t.Helper()
 	r.faults.Clear()
+	r.wantHappened()
 	r.wait(2 * step)
 	r.halt()
 	time.Sleep(time.Hour)
@@ -523,6 +526,27 @@ func (r *rig) judge() {
 	}
 	if stray := r.wire.strays(); len(stray) > 0 {
 		t.Errorf("the gateway dialled %v", stray)
+	}
+}
+
+// wantHappened: a row in which nothing went wrong has shown nothing.
+func (r *rig) wantHappened() {
+	r.t.Helper()
+	happened := map[string]int64{}
+	for _, k := range r.faults.Kinds() {
+		happened[k.Kind] = k.Fired
+	}
+	befell := map[[2]string]bool{}
+	for _, c := range r.core.History("") {
+		befell[[2]string{c.Fault, c.Call}] = true
+	}
+	answered := []string{sandboxfault.CallSubmit, sandboxfault.CallStatus, sandboxfault.CallReturn}
+	for _, f := range r.meant {
+		listener := f.Kind == sandboxfault.Stop || f.Kind == sandboxfault.Flapping
+		seen := listener || !slices.Contains(answered, f.Match.Call) || befell[[2]string{f.Kind, f.Match.Call}]
+		if happened[f.Kind] == 0 || !seen {
+			r.t.Errorf("%s never befell a call %q", f.Kind, f.Match.Call)
+		}
 	}
 }
 
