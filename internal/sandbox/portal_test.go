@@ -373,7 +373,7 @@ func TestBothChannelsTogether(t *testing.T) { everywhere(t, 200, bothChannels) }
 
 func bothChannels(t *testing.T, w *banktest.World, rounds int) {
 	all := crowd(w, 40*rounds, 1)
-	atOnce := make([]told, len(all)) // what the portal answered
+	atOnce, inEnglish := make([]told, len(all)), make([]told, len(all)) // what the portal answered, and to who asked again
 	few := make(chan struct{}, 8)
 	w.Together(len(all), func(i int, w *banktest.World) {
 		few <- struct{}{}
@@ -383,7 +383,11 @@ func bothChannels(t *testing.T, w *banktest.World, rounds int) {
 		var f struct{ ID string }
 		request := fmt.Sprintf("rq-%s-1", there.User())
 		c.do(http.MethodPost, "/portal/api/refunds", object{"request_id": request}).want(w.T(), 201, "").json(w.T(), &f)
-		confirm := func() { atOnce[i] = c.do(http.MethodPost, "/portal/api/refunds/"+f.ID+"/confirm", nil) }
+		path := "/portal/api/refunds/" + f.ID + "/confirm"
+		confirm := func() {
+			atOnce[i] = c.do(http.MethodPost, path, nil)
+			inEnglish[i] = c.do(http.MethodPost, path, nil, "Accept-Language", "en")
+		}
 		var here sync.WaitGroup
 		if i%2 == 0 {
 			here.Go(confirm) // while the bank takes the order
@@ -403,7 +407,7 @@ func bothChannels(t *testing.T, w *banktest.World, rounds int) {
 	won, effects := map[string]int{}, truths(w)
 	for i, a := range all {
 		user := a.customer.User()
-		channel := wantOneWinner(t, user, a.customer.Do(http.MethodGet, "/v1/refunds/"+a.refundID, nil), atOnce[i])
+		channel := wantOneWinner(t, user, a.customer.Do(http.MethodGet, "/v1/refunds/"+a.refundID, nil), atOnce[i], inEnglish[i])
 		won[channel]++
 		if got := effects["rq-"+user+"-1"]; len(got) != 1 || got[0].Channel != channel || got[0].Released != 1 {
 			t.Errorf("%s: the core's book has %+v, won by %s", user, got, channel)
@@ -418,7 +422,7 @@ func bothChannels(t *testing.T, w *banktest.World, rounds int) {
 }
 
 // wantOneWinner returns who got the money, and holds the loser's answer against what people are to be told.
-func wantOneWinner(t *testing.T, user string, bank *banktest.Response, portal told) (channel string) {
+func wantOneWinner(t *testing.T, user string, bank *banktest.Response, portal, inEnglish told) (channel string) {
 	t.Helper()
 	var refund struct {
 		State, Status string
@@ -433,8 +437,10 @@ func wantOneWinner(t *testing.T, user string, bank *banktest.Response, portal to
 		}
 		return "portal"
 	case portal.status == 409 && portal.code() == "already_refunded" && refund.State == "credited":
-		if !strings.Contains(portal.body, "عن طريق البنك") {
-			t.Errorf("%s: the portal doesn't say who was faster: %s", user, portal.body)
+		for says, in := range map[string]string{"عن طريق البنك، ولا يسترد مرتين": portal.body, "through the bank. It is not given back twice": inEnglish.body} {
+			if !strings.Contains(in, says) {
+				t.Errorf("%s: the portal doesn't say who was faster: %s", user, in)
+			}
 		}
 		return "bank"
 	}
