@@ -100,7 +100,7 @@ var reasons = map[Reason]Text{
 	OtherBank:            {AR: "دُفع هذا الرسم عن طريق بنك آخر، ويُطلب استرداده من ذلك البنك", EN: "The fee was paid through another bank; ask that bank"},
 	AccountIsClosed:      {AR: "الحساب الذي دُفع منه الرسم مغلق، نرجو زيارة الفرع", EN: "The account that paid is closed; please visit a branch"},
 	AccountIsFrozen:      {AR: "الحساب الذي دُفع منه الرسم مجمّد، نرجو زيارة الفرع", EN: "The account that paid is frozen; please visit a branch"},
-	AlreadyRefunded:      {AR: "استُرد هذا الرسم من قبل", EN: "The fee was refunded before"},
+	AlreadyRefunded:      {AR: "طُلب استرداد هذا الرسم من قبل، عن طريق البوابة الحكومية أو بنك، ولا يُسترد مرتين", EN: "The fee was asked back before, on the government's portal or through a bank; it is not given back twice"},
 	AmountChanged:        {AR: "تغيّر المبلغ لدى الجهة الحكومية، نرجو إعادة الطلب", EN: "The amount changed at the government entity; please ask again"},
 }
 
