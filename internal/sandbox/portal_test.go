@@ -534,3 +534,42 @@ func TestPortalSurvivesARestart(t *testing.T) {
 	wantTruth(t, w, "rq-p03-1", "portal")
 	w.Exact()
 }
+
+// TestPortalConfirmsWhatItShowed: the balance changes while somebody checks the data on the portal. Their confirm refunds
+// nothing and says so; what they are shown then is what they get.
+func TestPortalConfirmsWhatItShowed(t *testing.T) {
+	t.Parallel()
+	w := apitest.Start(t)
+	c := atPortal(t, w, "p03")
+	begin := func() (id, amount string) {
+		var f struct {
+			ID     string
+			Amount struct{ Amount string }
+		}
+		c.do(http.MethodPost, "/portal/api/refunds", object{"request_id": "rq-p03-1"}).want(t, 201, "").json(t, &f)
+		return f.ID, f.Amount.Amount
+	}
+	checked, was := begin()
+	w.Fault(banktest.AmountChanged, banktest.OnSubmit, banktest.Count(1))
+	p03 := w.Customer("p03")
+	p03.Prove()
+	preview := p03.Preview("rq-p03-1")
+	p03.Confirm(preview.RefundID).Want(202)
+	p03.Await(preview.RefundID, "rejected")
+
+	for lang, says := range map[string]string{"ar": "لم يُسترد شيء", "en": "Nothing was refunded"} {
+		a := c.do(http.MethodPost, "/portal/api/refunds/"+checked+"/confirm", nil, "Accept-Language", lang).want(t, 409, "amount_changed")
+		if !strings.Contains(a.body, says) {
+			t.Errorf("it doesn't say %s: %s", says, a.body)
+		}
+	}
+	if got := truths(w)["rq-p03-1"]; got != nil {
+		t.Fatalf("confirmed was %s, and refunded %+v", was, got)
+	}
+	again, is := begin()
+	if is == was {
+		t.Errorf("still shown are %s", is)
+	}
+	c.do(http.MethodPost, "/portal/api/refunds/"+again+"/confirm", nil).want(t, 200, "")
+	wantTruth(t, w, "rq-p03-1", "portal")
+}

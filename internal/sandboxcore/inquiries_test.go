@@ -188,7 +188,7 @@ func TestAPaymentIsTheNewest(t *testing.T) {
 		if newest, _ := search(""); newest != "rq-p08-3" {
 			t.Errorf("the newest is %s", newest)
 		}
-		if err := w.core.RefundOnPortal("PT-1", "rq-p08-3", w.party("iqama", "2900000064")); err != nil || w.released("rq-p08-3") != 1 {
+		if err := w.core.RefundOnPortal("PT-1", "rq-p08-3", 163_00, w.party("iqama", "2900000064")); err != nil || w.released("rq-p08-3") != 1 {
 			t.Errorf("asked back: %v, released %d times", err, w.released("rq-p08-3"))
 		}
 		if err := w.core.Reset(); err != nil {

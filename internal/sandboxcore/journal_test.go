@@ -52,7 +52,7 @@ func (w *world) fill() {
 	w.settled()
 	w.call(http.MethodPost, "/refunds/"+reference(2)+"/return", `{"reason":"AC04"}`)
 	w.submit(reference(3), "rq-p04-1") // refused
-	if err := w.core.RefundOnPortal("PT-1", "rq-p09-1", w.payerOf("rq-p09-1")); err != nil {
+	if err := w.onPortal("PT-1", "rq-p09-1", w.payerOf("rq-p09-1")); err != nil {
 		w.t.Error(err)
 	}
 	w.submit(reference(4), "rq-p09-1") // refused: on the portal

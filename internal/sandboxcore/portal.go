@@ -40,11 +40,12 @@ func (c *Core) CheckOnPortal(requestID string, payer saudi.Party) (sandboxseed.R
 }
 
 // RefundOnPortal gives a request's money back to whoever paid it, under an id
-// that the portal chose. The id does for the portal what the reference does for
-// a bank: given again, by the same payer for the same request, it answers as the
-// first time and has no new effect. Everything else is a *Refusal.
-func (c *Core) RefundOnPortal(id, requestID string, payer saudi.Party) error {
-	no := c.book.refundOnPortal(id, requestID, partyOf(payer))
+// that the portal chose, if it is still the amount that they were shown. The id
+// does for the portal what the reference does for a bank: given again, by the same
+// payer for the same request, it answers as the first time and has no new effect.
+// Everything else is a *Refusal.
+func (c *Core) RefundOnPortal(id, requestID string, amount int64, payer saudi.Party) error {
+	no := c.book.refundOnPortal(id, requestID, amount, partyOf(payer))
 	if err := c.book.durable(); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (b *book) check(requestID string, payer party) (sandboxseed.Request, *Refus
 	return r.now(), r.refuse(payer, r.Amount)
 }
 
-func (b *book) refundOnPortal(id, requestID string, payer party) *Refusal {
+func (b *book) refundOnPortal(id, requestID string, amount int64, payer party) *Refusal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if f := b.refunds[id]; f != nil {
@@ -106,7 +107,7 @@ func (b *book) refundOnPortal(id, requestID string, payer party) *Refusal {
 	if r == nil {
 		return &Refusal{Code: codeUnknownRequest}
 	}
-	if no := r.refuse(payer, r.Amount); no != nil {
+	if no := r.refuse(payer, amount); no != nil {
 		return no
 	}
 	ask := submission{Reference: id, RequestID: r.ID, Amount: r.Amount, IBAN: r.PaidFromIBAN, Payer: r.payer}

@@ -3,11 +3,13 @@ package sandboxcore
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/istirdad/istirdad/internal/sandboxfault"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -36,15 +38,24 @@ func wantRefusal(t *testing.T, what string, err error, want Refusal) {
 	}
 }
 
+// onPortal is a refund on the portal, of the amount that the seed has.
+func (w *world) onPortal(id, requestID string, payer saudi.Party) error {
+	var shown int64
+	if at := slices.IndexFunc(w.core.cfg.Requests, isRequest(requestID)); at >= 0 {
+		shown = w.core.cfg.Requests[at].Amount
+	}
+	return w.core.RefundOnPortal(id, requestID, shown, payer)
+}
+
 func TestThePortalIsOnTheSameBook(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
 		p03 := w.payerOf("rq-p03-1")
-		if err := w.core.RefundOnPortal("PT-1", "rq-p03-1", p03); err != nil {
+		if err := w.onPortal("PT-1", "rq-p03-1", p03); err != nil {
 			t.Fatal(err)
 		}
 		wantField(t, w.submit(reference(1), "rq-p03-1").json(t, http.StatusConflict), "channel", "portal")
 		w.status("PT-1").json(t, http.StatusNotFound) // not the bank's
-		if err := w.core.RefundOnPortal("PT-1", "rq-p03-1", p03); err != nil {
+		if err := w.onPortal("PT-1", "rq-p03-1", p03); err != nil {
 			t.Errorf("again under the same id: %v", err)
 		}
 
@@ -63,7 +74,7 @@ func TestThePortalIsOnTheSameBook(t *testing.T) {
 			{"PT-1", "rq-p08-1", w.payerOf("rq-p08-1"), Refusal{Code: "reference_reused"}},
 			{reference(2), "rq-p01-1", w.payerOf("rq-p01-1"), Refusal{Code: "reference_reused"}},
 		} {
-			wantRefusal(t, no.id+" "+no.request, w.core.RefundOnPortal(no.id, no.request, no.payer), no.want)
+			wantRefusal(t, no.id+" "+no.request, w.onPortal(no.id, no.request, no.payer), no.want)
 			if no.want.Code != "reference_reused" {
 				_, err := w.core.CheckOnPortal(no.request, no.payer)
 				wantRefusal(t, "before "+no.request, err, no.want)
@@ -76,10 +87,31 @@ func TestThePortalIsOnTheSameBook(t *testing.T) {
 	})
 }
 
+// TestThePortalRefundsWhatItShowed: of a balance that changed since it was shown nothing is refunded.
+func TestThePortalRefundsWhatItShowed(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		p03 := w.payerOf("rq-p03-1")
+		w.fault(sandboxfault.Fault{Kind: sandboxfault.AmountChanged, Count: 1})
+		wantField(t, w.submit(reference(1), "rq-p03-1").json(t, http.StatusConflict), "code", codeAmountChanged)
+		wantRefusal(t, "of what was shown before", w.onPortal("PT-1", "rq-p03-1", p03), Refusal{Code: codeAmountChanged})
+		if _, found, err := w.core.RefundedOnPortal("PT-1", p03); err != nil || found {
+			t.Errorf("it is refunded: %t, %v", found, err)
+		}
+		now, err := w.core.CheckOnPortal("rq-p03-1", p03)
+		if err != nil || now.Amount == 65000 {
+			t.Fatalf("shown now: %d, %v", now.Amount, err)
+		}
+		if err := w.core.RefundOnPortal("PT-2", "rq-p03-1", now.Amount, p03); err != nil || w.released("rq-p03-1") != 1 {
+			t.Errorf("of what is shown now: %v, released %d", err, w.released("rq-p03-1"))
+		}
+		synctest.Wait()
+	})
+}
+
 func TestWhatThePortalShows(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
 		p09 := w.payerOf("rq-p09-1")
-		if err := w.core.RefundOnPortal("PT-1", "rq-p09-1", p09); err != nil {
+		if err := w.onPortal("PT-1", "rq-p09-1", p09); err != nil {
 			t.Fatal(err)
 		}
 		paid, err := w.core.PaidBy(p09)
@@ -120,7 +152,7 @@ func TestWhatThePortalShows(t *testing.T) {
 func TestAKillLosesNoRefundOfThePortal(t *testing.T) {
 	inBubble(t, inDir(t), func(w *world) {
 		p01, p03 := w.payerOf("rq-p01-1"), w.payerOf("rq-p03-1")
-		if err := w.core.RefundOnPortal("PT-1", "rq-p03-1", p03); err != nil {
+		if err := w.onPortal("PT-1", "rq-p03-1", p03); err != nil {
 			t.Fatal(err)
 		}
 		after := killed(w, nil)
@@ -134,10 +166,10 @@ func TestAKillLosesNoRefundOfThePortal(t *testing.T) {
 		if _, found, err := after.core.RefundedOnPortal("PT-1", p01); err != nil || found {
 			t.Errorf("PT-1 is somebody else's too: %t, %v", found, err)
 		}
-		if err := after.core.RefundOnPortal("PT-1", "rq-p03-1", p03); err != nil {
+		if err := after.onPortal("PT-1", "rq-p03-1", p03); err != nil {
 			t.Errorf("again: %v", err)
 		}
-		wantRefusal(t, "another", after.core.RefundOnPortal("PT-2", "rq-p03-1", p03),
+		wantRefusal(t, "another", after.onPortal("PT-2", "rq-p03-1", p03),
 			Refusal{Code: "already_refunded", Channel: "portal", Reference: "PT-1"})
 		wantField(t, after.submit(reference(1), "rq-p03-1").json(t, http.StatusConflict), "channel", "portal")
 		if n := after.released("rq-p03-1"); n != 1 {
@@ -154,7 +186,7 @@ func TestThePortalIsToldNothingThatIsNotOnDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		var no *Refusal
-		if err := w.core.RefundOnPortal("PT-1", "rq-p03-1", p03); err == nil || errors.As(err, &no) {
+		if err := w.onPortal("PT-1", "rq-p03-1", p03); err == nil || errors.As(err, &no) {
 			t.Errorf("the refund: %v", err)
 		}
 		if _, _, err := w.core.RefundedOnPortal("PT-1", p03); err == nil {

@@ -26,8 +26,9 @@ type Book interface {
 	PaidBy(payer saudi.Party) ([]sandboxseed.Request, error)
 	// CheckOnPortal returns a request that could be refunded now, or the refusal.
 	CheckOnPortal(requestID string, payer saudi.Party) (sandboxseed.Request, error)
-	// RefundOnPortal has its effect once per id.
-	RefundOnPortal(id, requestID string, payer saudi.Party) error
+	// RefundOnPortal has its effect once per id, and none if the amount isn't that
+	// of the request any more. In halalas.
+	RefundOnPortal(id, requestID string, amount int64, payer saudi.Party) error
 	// RefundedOnPortal is the request that went back to the payer under an id.
 	RefundedOnPortal(id string, payer saudi.Party) (r sandboxseed.Request, found bool, err error)
 }
@@ -104,7 +105,7 @@ func refused(err error) *refusal {
 		return errTryAgain
 	}
 	switch code, channel := no.Refused(); code {
-	case codeFeeConsumed, codeNotRefundable:
+	case codeFeeConsumed, codeNotRefundable, codeAmountChanged:
 		return &refusal{code: code}
 	case codeAlreadyRefunded:
 		return &refusal{code: code, channel: channel}
@@ -246,13 +247,14 @@ func (p *Portal) find(s *session, id string) (refund, error) {
 	return f, nil
 }
 
-// confirm is "confirm" of path C. Again, it is the same refund.
+// confirm is "confirm" of path C: of what was shown, or of nothing. Again, it is
+// the same refund.
 func (p *Portal) confirm(s *session, id string) (refund, error) {
 	f, err := p.find(s, id)
 	if err != nil || f.done {
 		return f, err
 	}
-	if err := p.book.RefundOnPortal(id, f.request.ID, s.party); err != nil {
+	if err := p.book.RefundOnPortal(id, f.request.ID, f.request.Amount, s.party); err != nil {
 		return refund{}, refused(err)
 	}
 	f.done = true

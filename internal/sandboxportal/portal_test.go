@@ -41,7 +41,7 @@ func (b book) CheckOnPortal(string, saudi.Party) (sandboxseed.Request, error) {
 	return sandboxseed.Request{Service: "090-003"}, b.err
 }
 
-func (b book) RefundOnPortal(string, string, saudi.Party) error { return b.err }
+func (b book) RefundOnPortal(string, string, int64, saudi.Party) error { return b.err }
 
 func (b book) RefundedOnPortal(string, saudi.Party) (r sandboxseed.Request, found bool, err error) {
 	return r, false, nil
@@ -384,6 +384,7 @@ func TestRefusals(t *testing.T) {
 		"at the bank":     {no{"already_refunded", "bank"}, 409, "already_refunded", "through the bank"},
 		"here":            {no{"already_refunded", "portal"}, 409, "already_refunded", "on the portal"},
 		"used":            {no{"fee_consumed", ""}, 409, "fee_consumed", "used fee"},
+		"another amount":  {no{"amount_changed", ""}, 409, "amount_changed", "Nothing was refunded"},
 		"never":           {no{"service_not_refundable", ""}, 422, "service_not_refundable", "never given back"},
 		"no disk":         {errors.New("the disk is gone"), 503, "try_again", "Try again"},
 	} {

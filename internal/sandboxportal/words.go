@@ -22,6 +22,7 @@ const (
 	codeAlreadyRefunded = "already_refunded"
 	codeFeeConsumed     = "fee_consumed"
 	codeNotRefundable   = "service_not_refundable"
+	codeAmountChanged   = "amount_changed"
 	codeTryAgain        = "try_again"
 	codeMaintenance     = "maintenance"
 )
@@ -72,6 +73,13 @@ var tolds = map[string]told{
 	codeNotRefundable: {
 		http.StatusUnprocessableEntity, words{AR: "خدمة لا تسترد رسومها", EN: "Not a refundable service"},
 		words{AR: "رسوم هذه الخدمة لا تسترد.", EN: "Fees of this service are never given back."},
+	},
+	codeAmountChanged: {
+		http.StatusConflict, words{AR: "تغيّر المبلغ", EN: "The amount changed"},
+		words{
+			AR: "لم يعد المبلغ كما عُرض عليك، ولم يُسترد شيء. اختر المدفوعات مرة أخرى لترى المبلغ الآن.",
+			EN: "The amount is no longer the one that you were shown. Nothing was refunded: choose the payment again to see what it is now.",
+		},
 	},
 	codeMaintenance: {
 		http.StatusServiceUnavailable, words{AR: "البوابة قيد الصيانة", EN: "Under maintenance"},
