@@ -71,8 +71,8 @@ var BesideStandard = []string{"golang.org/x/text", "github.com/google/uuid"}
 var BesideOutward = []string{"github.com/oapi-codegen/runtime"}
 
 // SharedByStandIns are the stand-ins' own ground: the people and payments of
-// the sandbox, and the faults that a test may ask for.
-var SharedByStandIns = []string{"internal/sandboxseed", "internal/sandboxfault"}
+// the sandbox, the faults that a test may ask for, and how JSON is read.
+var SharedByStandIns = []string{"internal/sandboxseed", "internal/sandboxfault", "internal/sandboxjson"}
 
 // Fence keeps an import (a module, a package of the standard library, or with
 // the prefix of [Module] a folder of this tree), and all packages below it,
@@ -114,6 +114,7 @@ var Doors = []Fence{
 	{Module + "/internal/sandboxphone", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxseed", standInDoor, false, standInReason},
 	{Module + "/internal/sandboxfault", standInDoor, false, standInReason},
+	{Module + "/internal/sandboxjson", standInDoor, false, standInReason},
 	{"math/rand", []string{"internal/sandbox*/...", "internal/fleet", "gateway/dispatch", "gateway/refundcore", "gateway/client"}, false,
 		"whatever is drawn here must not be guessed by an outsider; use crypto/rand (dispatch, refundcore and client only spread load with it)"},
 }

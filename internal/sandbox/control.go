@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"github.com/istirdad/istirdad/internal/saudi"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 )
 
@@ -99,17 +99,10 @@ func readJSON(r *http.Request, v any) error {
 	if err != nil {
 		return badRequest{err}
 	}
-	if err := decode(body, v); err != nil {
+	if err := sandboxjson.Read(body, v); err != nil {
 		return badRequest{err}
 	}
 	return nil
-}
-
-// decode takes no unknown field: a misspelt "match" would send a fault to everybody.
-func decode(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
 }
 
 type list[T any] struct {
@@ -137,7 +130,7 @@ func readInto[T any](r *http.Request, board func([]T) error) error {
 
 // ReadFaults reads a list of faults as PUT /faults takes it.
 func ReadFaults(text []byte) (faults []sandboxfault.Fault, err error) {
-	return faults, decode(text, &faults)
+	return faults, sandboxjson.Read(text, &faults)
 }
 
 func (w *World) history(r *http.Request) (any, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -93,7 +94,7 @@ func FuzzCreditRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var in creditRequest
-		if !decode(body, &in) || !in.valid() {
+		if sandboxjson.Read(body, &in) != nil || !in.valid() {
 			return
 		}
 		iban, err := saudi.ParseIBAN(in.IBAN)

@@ -1,14 +1,12 @@
 package sandboxbank
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 )
 
 const maxBody = 16 << 10 // bytes of a request
@@ -40,26 +38,14 @@ func send(w http.ResponseWriter, a reply) {
 	_ = enc.Encode(a.body) // the reader is gone: nobody is left to tell
 }
 
-// readJSON is strict, because a bank that guesses what was meant would hide the
-// gateway's mistakes. It answers itself when the body is not as it must be.
+// readJSON answers itself when the body is not as it must be.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil || !decode(body, into) {
+	if err != nil || sandboxjson.Read(body, into) != nil {
 		send(w, malformed)
 		return false
 	}
 	return true
-}
-
-// decode takes one JSON value of known fields, in UTF-8, and nothing after it.
-func decode(body []byte, into any) bool {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if !utf8.Valid(body) || dec.Decode(into) != nil {
-		return false
-	}
-	_, err := dec.Token()
-	return errors.Is(err, io.EOF)
 }
 
 // underFaults makes a call as the board wants it. do has the effect.

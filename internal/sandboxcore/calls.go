@@ -1,18 +1,15 @@
 package sandboxcore
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 )
 
 // staleFor is how long a stale answer may not know of a refund yet: the time for
@@ -364,15 +361,10 @@ func (c *Core) settlement(v *visit) (func() answer, error) {
 	}, nil
 }
 
-// decode reads the body as one JSON object of known fields.
+// decode reads the body as the JSON of this call.
 func (v *visit) decode(into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(v.body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	if err := sandboxjson.Read(v.body, into); err != nil {
 		return fmt.Errorf("%w: not the JSON of this call", errMalformed)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: something follows the JSON", errMalformed)
 	}
 	return nil
 }

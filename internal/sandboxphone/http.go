@@ -1,7 +1,6 @@
 package sandboxphone
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/internal/sandboxfault"
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
 
@@ -108,20 +108,11 @@ var (
 	senderLetter = regexp.MustCompile(`[A-Za-z]`)
 )
 
-// parseHandover is strict: a provider that guesses what was meant would hide
-// the sender's mistakes. Its errors say nothing of what was sent.
+// parseHandover's errors say nothing of what was sent.
 func parseHandover(body []byte) (handover, error) {
-	if !utf8.Valid(body) {
-		return handover{}, errors.New("sandboxphone: body is not UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
 	var in handover
-	if err := dec.Decode(&in); err != nil {
+	if err := sandboxjson.Read(body, &in); err != nil {
 		return handover{}, errors.New("sandboxphone: body is not a message")
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return handover{}, errors.New("sandboxphone: more after the message")
 	}
 	return in, in.check()
 }

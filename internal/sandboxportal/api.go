@@ -1,17 +1,15 @@
 package sandboxportal
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/istirdad/istirdad/internal/moi"
 	"github.com/istirdad/istirdad/internal/money"
+	"github.com/istirdad/istirdad/internal/sandboxjson"
 	"github.com/istirdad/istirdad/internal/sandboxseed"
 	"github.com/istirdad/istirdad/internal/saudi"
 )
@@ -85,18 +83,12 @@ func (p *Portal) signedIn(do func(*http.Request, *session) (int, any, error)) ht
 	})
 }
 
-// read takes one JSON object of known fields, in UTF-8, and nothing after it.
 func read(r *http.Request, into any) error {
 	body, err := io.ReadAll(r.Body)
-	if err != nil || !utf8.Valid(body) {
-		return &refusal{code: codeMalformed}
+	if err == nil {
+		err = sandboxjson.Read(body, into)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return &refusal{code: codeMalformed}
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	if err != nil {
 		return &refusal{code: codeMalformed}
 	}
 	return nil
