@@ -31,6 +31,7 @@ func TestFaultsFile(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		`[{"kind":"late","cuont":1}]`: "cuont", `[{"kind":"ltae"}]`: "ltae", `[`: file, `[{"kind":"stop","count":1}]`: "stop",
+		`null`: file, `[{"kind":"late"}]garbage`: file, `[{"kind":"late","rate":0}]`: "never happens", `[{"kind":"late","match":{"user":"p99"}}]`: "p99",
 	} {
 		write(text)
 		err := run(t.Context(), []string{"-polite", "-free-ports", "-faults", file}, io.Discard, io.Discard)
@@ -56,8 +57,16 @@ func TestRatesInTheEnvironment(t *testing.T) {
 		t.Errorf("a rate of \"often\": %v", err)
 	}
 	t.Setenv("SANDBOX_FAULT_LATE", "0")
-	t.Setenv("SANDBOX_FAULT_LTAE", "0.1")
-	if err := run(t.Context(), []string{"-free-ports"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "ltae") {
-		t.Errorf("a rate of no fault: %v", err)
+	refused := func(says string, args ...string) {
+		t.Helper()
+		if err := run(t.Context(), append(args, "-free-ports"), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("it says %v, not %s", err, says)
+		}
 	}
+	refused("wrong_echo: a polite core", "-polite") // which would not do it, and nobody would know
+	t.Setenv("SANDBOX_FAULT_WRONG_ECHO", "5")
+	refused("wrong_echo")
+	t.Setenv("SANDBOX_FAULT_WRONG_ECHO", "0.05")
+	t.Setenv("SANDBOX_FAULT_LTAE", "0.1")
+	refused("ltae")
 }

@@ -25,11 +25,11 @@ func (w *World) control() http.Handler {
 		"POST /forgive":         w.forgive,
 		"GET /faults":           func(*http.Request) (any, error) { return items(w.board.Active()), nil },
 		"GET /faults/kinds":     func(*http.Request) (any, error) { return items(w.board.Kinds()), nil },
-		"PUT /faults":           func(r *http.Request) (any, error) { return nil, readInto(r, w.board.Set) },
-		"POST /faults":          func(r *http.Request) (any, error) { return nil, readInto(r, w.board.Add) },
+		"PUT /faults":           w.switchOn(w.board.Set),
+		"POST /faults":          w.switchOn(w.board.Add),
 		"DELETE /faults":        func(*http.Request) (any, error) { w.board.Clear(); return nil, nil },
 		"GET /maintenance":      func(*http.Request) (any, error) { return items(w.board.Windows()), nil },
-		"PUT /maintenance":      func(r *http.Request) (any, error) { return nil, readInto(r, w.board.SetWindows) },
+		"PUT /maintenance":      w.setWindows,
 		"DELETE /maintenance":   func(*http.Request) (any, error) { return nil, w.board.SetWindows(nil) },
 		"GET /core/history":     w.history,
 		"GET /core/truth":       func(*http.Request) (any, error) { return items(w.core.Truth()), nil },
@@ -96,10 +96,10 @@ const controlBodyMax = 4 << 20 // a test hands in thousands of answers at once
 
 func readJSON(r *http.Request, v any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, controlBodyMax))
-	if err != nil {
-		return badRequest{err}
+	if err == nil {
+		err = sandboxjson.Read(body, v)
 	}
-	if err := sandboxjson.Read(body, v); err != nil {
+	if err != nil {
 		return badRequest{err}
 	}
 	return nil
@@ -116,21 +116,16 @@ func items[T any](ts []T) list[T] {
 	return list[T]{ts}
 }
 
-// readInto hands a list to the board, which refuses it whole or not at all.
-func readInto[T any](r *http.Request, board func([]T) error) error {
-	var list []T
-	if err := readJSON(r, &list); err != nil {
-		return err
+// setWindows hands a list to the board, which refuses it whole or not at all.
+func (w *World) setWindows(r *http.Request) (any, error) {
+	var windows []sandboxfault.Window
+	if err := readJSON(r, &windows); err != nil {
+		return nil, err
 	}
-	if err := board(list); err != nil {
-		return badRequest{err}
+	if err := w.board.SetWindows(windows); err != nil {
+		return nil, badRequest{err}
 	}
-	return nil
-}
-
-// ReadFaults reads a list of faults as PUT /faults takes it.
-func ReadFaults(text []byte) (faults []sandboxfault.Fault, err error) {
-	return faults, sandboxjson.Read(text, &faults)
+	return nil, nil
 }
 
 func (w *World) history(r *http.Request) (any, error) {

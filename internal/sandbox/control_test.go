@@ -140,8 +140,21 @@ func TestFaultsControlled(t *testing.T) {
 	for _, bad := range []string{
 		`[{"kind":"earthquake"}]`, `[{"kind":"stop","count":1}]`, `[{"kind":"late","match":{"call":"nobody"}}]`,
 		`[{"kind":"unavailable","rate":1.5}]`, `[{"kind":"unavailable","macth":{"call":"sms"}}]`, `{"kind":"stop"}`, `[`, ``,
+		`null`, `[null]`, `[]garbage`, `[{"KIND":"late"}]`, `[{"kind":"late","kind":"stop"}]`, `[{"kind":"late","match":null}]`,
+		`[{"kind":"late","rate":0}]`, `[{"kind":"late","count":0}]`, `[{"kind":"late","count":-1}]`, `[{"kind":"late","match":{"user":"p99"}}]`,
 	} {
-		control(t, w, http.MethodPut, "/faults", bad, 400)
+		for _, method := range []string{http.MethodPut, http.MethodPost} {
+			control(t, w, method, "/faults", bad, 400)
+		}
+	}
+	if on := control(t, w, http.MethodGet, "/faults", nil, 200); strings.TrimSpace(string(on.Body)) != `{"items":[]}` {
+		t.Fatalf("what was refused is on: %s", on.Body)
+	}
+	for _, bad := range []string{
+		`null`, `[{"until":"2026-03-05T06:00:00Z"}]`, `[{"from":"2026-03-05T06:00:00Z"}]`, `[{"from":"now","until":"2026-03-05T06:00:00Z"}]`,
+		`[{"from":"2026-03-05T06:00:00Z","until":"2026-03-05T06:00:00Z"}]`, `[{"from":"2026-03-05T06:00:00Z","until":"2026-03-05T07:00:00Z","user":"p01"}]`,
+	} {
+		control(t, w, http.MethodPut, "/maintenance", bad, 400)
 	}
 	fault := `[{"kind":"unavailable","count":2,"match":{"call":"sms","user":"p01"}}]`
 	control(t, w, http.MethodPut, "/faults", fault, 204)

@@ -39,7 +39,7 @@ type Options struct {
 	Polite bool   // no random faults; refunds settle within 2 s
 
 	// Rates are how often kinds of fault happen of their own accord when not polite, by kind: instead of the usual rate (0:
-	// never), or beside those that usually happen.
+	// never), or beside those that usually happen. When polite there can be none.
 	Rates map[string]float64
 
 	// Faults are switched on from the start, until the first Reset: with counts, the script of a run (sandboxfault).
@@ -76,7 +76,10 @@ func (o Options) check() (Options, error) {
 	}
 	for kind, rate := range o.Rates {
 		if err := sandboxfault.CheckRate(kind, rate); err != nil {
-			return o, err
+			return o, fmt.Errorf("rate of %s: %w", kind, err)
+		}
+		if o.Polite && rate > 0 {
+			return o, fmt.Errorf("rate of %s: a polite core does nothing of its own accord", kind)
 		}
 	}
 	if err := sandboxfault.NewBoard(0).Set(o.Faults); err != nil {

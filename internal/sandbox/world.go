@@ -169,7 +169,7 @@ func (w *World) standIns(o Options, books string) (err error) {
 		return err
 	}
 	w.undo(func() { _ = w.board.Close() })
-	if err = w.board.Set(o.Faults); err != nil { // before anybody can call
+	if err = w.befall(o.Faults, w.board.Set); err != nil { // before anybody can call
 		return err
 	}
 	users := map[string]string{}

@@ -1,6 +1,7 @@
 package sandboxfault_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,8 +93,12 @@ func TestWindows(t *testing.T) {
 		if err := b.SetWindows([]sandboxfault.Window{{From: at(30), Until: at(40)}, {From: at(20), Until: at(25)}, {From: at(25), Until: at(31)}, {From: at(22), Until: at(23)}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.SetWindows([]sandboxfault.Window{{From: at(1), Until: at(1)}}); err == nil || len(b.Windows()) != 4 {
-			t.Errorf("a window that never is: %v; there are %v", err, b.Windows())
+		for _, bad := range [][]sandboxfault.Window{
+			{{From: at(1), Until: at(1)}}, {{From: at(1)}}, {{Until: at(1)}}, slices.Repeat([]sandboxfault.Window{{From: at(1), Until: at(2)}}, 101),
+		} {
+			if err := b.SetWindows(bad); !errors.Is(err, sandboxfault.ErrFault) || len(b.Windows()) != 4 {
+				t.Errorf("%d windows like %v: %v; there are %d", len(bad), bad[0], err, len(b.Windows()))
+			}
 		}
 		for minute, until := range map[int]int{0: 0, 19: 0, 20: 40, 24: 40, 25: 40, 39: 40, 40: 0} {
 			end, closed := b.Closed(at(minute))

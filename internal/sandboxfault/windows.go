@@ -16,13 +16,23 @@ type Window struct {
 // MaintenanceFor is how long the fault maintenance, which has no window, says that it will be.
 const MaintenanceFor = 30 * time.Second
 
-// SetWindows replaces the core's maintenance windows. A list with one that ends
-// before it begins is refused whole with ErrFault. Clear leaves windows alone,
-// Reset takes them away.
+// windowsMax is how many windows there may be: every call looks at each of them,
+// for each.
+const windowsMax = 100
+
+// SetWindows replaces the core's maintenance windows. A list that is too long, or
+// has one without a beginning or an end after it, is refused whole with ErrFault.
+// Clear leaves windows alone, Reset takes them away.
 func (b *Board) SetWindows(windows []Window) error {
+	if len(windows) > windowsMax {
+		return fmt.Errorf("%w: there may be %d windows", ErrFault, windowsMax)
+	}
 	for i, w := range windows {
-		if !w.Until.After(w.From) {
-			return fmt.Errorf("window %d: %w: it ends before it begins", i, ErrFault)
+		switch {
+		case w.From.IsZero():
+			return fmt.Errorf("window %d: %w: it has no beginning", i, ErrFault)
+		case !w.Until.After(w.From):
+			return fmt.Errorf("window %d: %w: it doesn't end after it begins", i, ErrFault)
 		}
 	}
 	b.mu.Lock()
