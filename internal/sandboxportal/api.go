@@ -28,7 +28,7 @@ func (p *Portal) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /portal/api/requests", p.signedIn(p.giveRequests))
 	mux.HandleFunc("POST /portal/api/refunds", p.signedIn(p.beginRefund))
 	mux.HandleFunc("POST /portal/api/refunds/{id}/confirm", p.signedIn(p.confirmRefund))
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		mux.HandleFunc(method+" "+pathAPI, answering(func(*http.Request) (int, any, error) {
 			return 0, nil, &refusal{code: codeNotFound}
 		}))

@@ -426,13 +426,16 @@ func TestManyPayments(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	v := come(t, open(book{}), "p03")
 	for _, path := range []string{"/portal/api/login", "/portal/api/balance", "/portal/api/refunds"} {
-		for _, body := range []string{"", "1", "[]", `{"id_number":1}`, `{"nothing":"known"}`, `{} {}`, "{\"username\":\"\xff\"}", strings.Repeat(" ", 20<<10) + "{}"} {
+		for _, body := range []string{"", "1", "null", "[]", `{"id_number":1}`, `{"id_number":null}`, `{"USERNAME":"p03"}`, `{"request_id":"a","request_id":"b"}`, `{"nothing":"known"}`, `{} {}`, "{\"username\":\"\xff\"}", strings.Repeat(" ", 20<<10) + "{}"} {
 			v.do("POST", path, body).want(t, 400, "malformed_request")
 		}
 	}
 	v.do("POST", "/portal/api/login", `{"username":"p03","password":"wrong"}`).want(t, 401, "unauthenticated")
 	v.do("POST", "/portal/api/login", `{"username":"nobody","password":"istirdad"}`).want(t, 401, "unauthenticated")
-	v.do("GET", "/portal/api/nothing", "").want(t, 404, "not_found")
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		v.do(method, "/portal/api/nothing", "").want(t, 404, "not_found")
+	}
+	v.do("PUT", "/portal/api/balance", "{}").want(t, 404, "not_found")
 	v.do("POST", "/portal/api/refunds/PT-1/confirm", "").want(t, 404, "not_found")
 	v.session = ""
 	for path, method := range map[string]string{
