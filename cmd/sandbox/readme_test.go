@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/istirdad/istirdad/gateway/kept"
 )
 
 var (
@@ -61,4 +64,19 @@ func curlLines(t *testing.T) string {
 	}
 	t.Fatal("README.md has no block of shell that sets G, B and C")
 	return ""
+}
+
+// TestReadmeTellsHowLong: an auditor reads there for how long customers' data are kept.
+func TestReadmeTellsHowLong(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, long := range map[string]time.Duration{
+		"what customers were told by SMS, codes blanked": kept.SMSFor, "for whom money went to an account (what the flags look at)": kept.UsesFor,
+	} {
+		if row := fmt.Sprintf("| %s | %d days", what, long/(24*time.Hour)); !bytes.Contains(text, []byte(row)) {
+			t.Errorf("it doesn't say %s", row)
+		}
+	}
 }
