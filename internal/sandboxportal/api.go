@@ -24,6 +24,7 @@ const (
 func (p *Portal) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /portal/api/login", answering(p.login))
 	mux.HandleFunc("GET /portal/api/captcha", p.signedIn(p.giveCaptcha))
+	mux.HandleFunc("GET /portal/api/captcha/{id}/sound", p.giveSound)
 	mux.HandleFunc("POST /portal/api/balance", p.signedIn(p.giveBalance))
 	mux.HandleFunc("GET /portal/api/requests", p.signedIn(p.giveRequests))
 	mux.HandleFunc("POST /portal/api/refunds", p.signedIn(p.beginRefund))
@@ -113,7 +114,23 @@ func (p *Portal) giveCaptcha(_ *http.Request, s *session) (int, any, error) {
 	c := p.newCaptcha(s)
 	return http.StatusOK, map[string]string{
 		"captcha_id": c.id, "image": "data:image/png;base64," + base64.StdEncoding.EncodeToString(c.picture),
+		"sound": "/portal/api/captcha/" + c.id + "/sound",
 	}, nil
+}
+
+// giveSound is the picture for who can't see it, in the language of Accept-Language.
+func (p *Portal) giveSound(w http.ResponseWriter, r *http.Request) {
+	s, signedIn := p.sessions.find(r.Header.Get(sessionHeader))
+	if !signedIn {
+		p.refuseEntry(w, r, &refusal{code: codeUnauthenticated})
+		return
+	}
+	c, alive := p.sessions.captchaOf(s, r.PathValue("id"))
+	if !alive {
+		p.refuseEntry(w, r, &refusal{code: codeNotFound})
+		return
+	}
+	c.serveSound(w, r, languageAsked(r))
 }
 
 type amount struct {

@@ -12,8 +12,8 @@ const (
 	captchaDigits = 5
 )
 
-// A captcha is a picture code: digits that are seen or heard. They are 1 to 9,
-// because nought can't be heard as beeps.
+// A captcha is a picture code: digits that are seen or heard. They are 1 to 9:
+// nought is written in two ways in Arabic, and looks like a letter in English.
 type captcha struct {
 	id      string
 	session *session

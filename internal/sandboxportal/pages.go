@@ -221,10 +221,7 @@ func (v view) Why(r sandboxseed.Request) string {
 
 // render answers with a page. It is written whole or not at all.
 func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
-	v := view{Lang: arabic, Path: r.URL.Path, Data: data}
-	if c, err := r.Cookie(languageCookie); err == nil && c.Value == english {
-		v.Lang = english
-	}
+	v := view{Lang: languageOf(r), Path: r.URL.Path, Data: data}
 	if r.Method != http.MethodGet {
 		v.Path = strings.TrimSuffix(v.Path, "/confirm")
 	}
@@ -243,6 +240,14 @@ func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name
 	w.Header().Set("Content-Language", v.Lang)
 	w.WriteHeader(status)
 	_, _ = page.WriteTo(w) // the reader is gone: nobody is left to tell
+}
+
+// languageOf is that of the pages.
+func languageOf(r *http.Request) string {
+	if c, err := r.Cookie(languageCookie); err == nil && c.Value == english {
+		return english
+	}
+	return arabic
 }
 
 // say answers with a page that says no.
@@ -396,11 +401,16 @@ func (p *Portal) picture(w http.ResponseWriter, r *http.Request, s *session) {
 
 func (p *Portal) sound(w http.ResponseWriter, r *http.Request, s *session) {
 	if c, ok := p.sessions.captchaOf(s, r.PathValue("id")); ok {
-		w.Header().Set("Content-Type", "audio/wav")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(play(c.code, c.noise)))
+		c.serveSound(w, r, languageOf(r))
 		return
 	}
 	p.say(w, r, &refusal{code: codeNotFound})
+}
+
+func (c captcha) serveSound(w http.ResponseWriter, r *http.Request, lang string) {
+	w.Header().Set("Content-Type", "audio/wav")
+	w.Header().Set("Content-Language", lang)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(say(c.code, lang, c.noise)))
 }
 
 // balance is an inquiry as a template reads it.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -318,59 +319,112 @@ func (v visitor) page(method, path string, form url.Values, header ...string) an
 	return v.send(r)
 }
 
-// TestSound: counting beeps, as a person does, gives the code; and only in the session whose it is.
+// TestSound: whoever listens hears the code, in their language; and only in the session whose it is.
 func TestSound(t *testing.T) {
 	p := open(book{})
 	v, w := come(t, p, "p03"), come(t, p, "p04")
-	for range 5 {
+	for range 2 {
 		id, code, _ := v.see()
-		sound := v.page("GET", "/portal/captcha/"+id+"/sound", nil)
-		if sound.Code != 200 || sound.Header().Get("Content-Type") != "audio/wav" {
-			t.Fatalf("%d, %v", sound.Code, sound.Header())
-		}
-		if heard := listen(sound.Body.Bytes()); heard != code {
-			t.Errorf("heard %s, seen %s", heard, code)
-		}
-		if again := v.page("GET", "/portal/captcha/"+id+"/sound", nil); !bytes.Equal(again.Body.Bytes(), sound.Body.Bytes()) {
-			t.Error("it sounds otherwise the second time: many of them together would tell more than one")
+		page, api := "/portal/captcha/"+id+"/sound", "/portal/api/captcha/"+id+"/sound"
+		for _, lang := range []string{"ar", "en"} {
+			cookies := "portal_session=" + v.session + "; portal_language=" + lang
+			sound := v.page("GET", page, nil, "Cookie", cookies)
+			if sound.Code != 200 || sound.Header().Get("Content-Type") != "audio/wav" || sound.Header().Get("Content-Language") != lang {
+				t.Fatalf("%d, %v", sound.Code, sound.Header())
+			}
+			if heard := listen(t, sound.Body.Bytes(), lang); heard != code {
+				t.Errorf("in %s: heard %s, seen %s", lang, heard, code)
+			}
+			again := v.page("GET", page, nil, "Cookie", cookies)
+			byAPI := v.do("GET", api, "", "Accept-Language", lang)
+			if !bytes.Equal(again.Body.Bytes(), sound.Body.Bytes()) || !bytes.Equal(byAPI.Body.Bytes(), sound.Body.Bytes()) {
+				t.Error("it sounds otherwise the second time: many of them together would tell more than one")
+			}
 		}
 		for _, what := range []string{"/sound", "/picture"} {
 			if a := w.page("GET", "/portal/captcha/"+id+what, nil); a.Code != 404 {
 				t.Errorf("somebody else's %s: %d", what, a.Code)
 			}
 		}
+		w.do("GET", api, "").want(t, 404, "not_found")
+		visitor{t: t, portal: p, address: v.address}.do("GET", api, "").want(t, 401, "unauthenticated")
 		v.ask(stranger, id, code).want(t, 200, "") // the same code, used up by the same try
-		if a := v.page("GET", "/portal/captcha/"+id+"/sound", nil); a.Code != 404 {
+		if a := v.page("GET", page, nil); a.Code != 404 {
 			t.Errorf("a used one is heard: %d", a.Code)
 		}
+		v.do("GET", api, "").want(t, 404, "not_found")
 	}
 }
 
-// listen counts what is loud for 50 ms at least, and hears a digit end in 600 ms of quiet.
-func listen(wav []byte) (heard string) {
-	const rate, header, window = 8000, 44, 80
-	var loud []bool
-	for at := range slices.Chunk(wav[header:], window) {
-		sum := 0.0
-		for _, sample := range at {
-			sum += math.Abs(float64(sample) - 128)
-		}
-		loud = append(loud, sum/float64(len(at)) > 25)
-	}
-	beeps, on, quiet := 0, 0, 0
-	for _, l := range loud {
-		if l {
-			if on++; on == rate*5/100/window {
-				beeps++
+// Of a WAV file of the portal's.
+const (
+	wavHeader = 44
+	beat      = 80 // samples: 10 ms
+)
+
+// listen tells words apart by the quiet between them, and takes each for the digit that it is most like.
+func listen(t *testing.T, file []byte, lang string) (heard string) {
+	t.Helper()
+	words := map[string][]float64{}
+	for digit := '1'; digit <= '9'; digit++ {
+		for _, voice := range []string{"f", "m"} {
+			said, err := os.ReadFile(fmt.Sprintf("spoken/%s-%s-%c.wav", lang, voice, digit))
+			if err != nil {
+				t.Fatal(err)
 			}
-			quiet = 0
+			words[voice+string(digit)] = wave(said)
+		}
+	}
+	all := wave(file)
+	first, quiet := -1, 0
+	for at := 0; at+beat <= len(all); at += beat {
+		loud := 0.0
+		for _, sample := range all[at : at+beat] {
+			loud += math.Abs(sample)
+		}
+		if loud/beat > 12 {
+			if quiet = 0; first < 0 {
+				first = at
+			}
 			continue
 		}
-		if on, quiet = 0, quiet+1; quiet == rate*6/10/window && beeps > 0 {
-			heard, beeps = heard+fmt.Sprint(beeps), 0
+		if quiet++; first >= 0 && quiet == 50 { // half a second
+			heard += mostLike(all[max(0, first-20*beat):at], words)
+			first = -1
 		}
 	}
 	return heard
+}
+
+func wave(file []byte) []float64 {
+	samples := make([]float64, 0, len(file)-wavHeader)
+	for _, sample := range file[wavHeader:] {
+		samples = append(samples, float64(sample)-128)
+	}
+	return samples
+}
+
+// mostLike is the digit of the word that is found in what was heard with the least left over.
+func mostLike(heard []float64, words map[string][]float64) string {
+	best, like := "?", 0.0
+	for word, said := range words {
+		for lag := 0; lag < 24*beat && lag+len(said) <= len(heard); lag++ {
+			if c := alike(heard[lag:], said); c > like {
+				best, like = word[1:], c
+			}
+		}
+	}
+	return best
+}
+
+// alike is the correlation of what was heard with a word, 1 where they differ in loudness alone. Every eighth sample is
+// enough to tell.
+func alike(heard, said []float64) float64 {
+	var both, one, other float64
+	for i := 0; i < len(said); i += 8 {
+		both, one, other = both+heard[i]*said[i], one+heard[i]*heard[i], other+said[i]*said[i]
+	}
+	return both / math.Sqrt(one*other+1)
 }
 
 func TestRefusals(t *testing.T) {

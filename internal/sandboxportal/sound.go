@@ -2,57 +2,60 @@ package sandboxportal
 
 import (
 	"bytes"
+	"embed"
 	"encoding/binary"
-	"math"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
 
-// The sound is as small as can be heard well: a few seconds are some 100 kB.
+// The sound is as small as can be understood well: some seconds are 50 to 100 kB.
 const (
-	soundRate  = 8000 // samples a second, one byte each
-	beepLength = 130 * time.Millisecond
-	beepGap    = 170 * time.Millisecond
-	digitGap   = 1200 * time.Millisecond
-	beepVolume = 90.0 // of 127
-	hiss       = 14.0
+	soundRate = 8000 // samples a second, one byte each, 128 in the middle
+	wavHeader = 44   // bytes
+	digitRest = time.Second
+	hiss      = 10.0 // of 127
 )
 
-// play is the code for who can't see it, as WAV: for each digit as many beeps as
-// it says, with a rest between one digit and the next. Pitch, length and the hiss
+// spoken has the digits 1 to 9, each said by two voices in both languages:
+// ar-f-1.wav. eSpeak NG 1.51 said them, slowly (-s 125, voices ar and en-us with
+// the variants m3 and f2); its licence leaves what it says to whoever asked.
+//
+//go:embed spoken
+var spoken embed.FS
+
+var voices = []string{"f", "m"}
+
+// say is the code for who can't see it, as WAV: each digit in the language, with a
+// rest before the next. Voices, loudness, the lengths of the rests and the hiss
 // beneath are drawn from noise.
-func play(code string, noise [32]byte) []byte {
+func say(code, lang string, noise [32]byte) []byte {
 	random := rand.New(rand.NewChaCha8(noise))
 	var samples []byte
-	sound := func(length time.Duration, tone func(i, n int) float64) {
-		n := int(length.Seconds() * soundRate)
-		for i := range n {
-			samples = append(samples, byte(128+tone(i, n)+hiss*(2*random.Float64()-1)))
+	sound := func(volume float64, of []byte) {
+		for _, sample := range of {
+			samples = append(samples, byte(128+volume*(float64(sample)-128)+hiss*(2*random.Float64()-1)))
 		}
 	}
-	rest := func(length time.Duration) { sound(length, func(int, int) float64 { return 0 }) }
-	vary := func(length time.Duration) time.Duration {
-		return time.Duration(float64(length) * (0.85 + 0.3*random.Float64()))
+	rest := func(length time.Duration) {
+		n := int(length.Seconds() * soundRate * (0.85 + 0.5*random.Float64()))
+		sound(0, bytes.Repeat([]byte{128}, n))
 	}
-	rest(digitGap / 2)
+	rest(digitRest / 2)
 	for _, digit := range code {
-		pitch := 480 + 420*random.Float64()
-		for range digit - '0' {
-			hertz := pitch * (0.95 + 0.1*random.Float64())
-			sound(vary(beepLength), func(i, n int) float64 {
-				swell := math.Min(1, math.Min(float64(i), float64(n-i))/(soundRate/100)) // 10 ms: no clicks
-				return beepVolume * swell * math.Sin(2*math.Pi*hertz*float64(i)/soundRate)
-			})
-			rest(vary(beepGap))
+		said, err := spoken.ReadFile(fmt.Sprintf("spoken/%s-%s-%c.wav", lang, voices[random.IntN(len(voices))], digit))
+		if err != nil {
+			panic("sandboxportal: " + err.Error()) // there is no such digit in a code
 		}
-		rest(vary(digitGap))
+		sound(0.7+0.2*random.Float64(), said[wavHeader:])
+		rest(digitRest)
 	}
 	return wav(samples)
 }
 
 // wav puts the header of 8-bit mono PCM before samples.
 func wav(samples []byte) []byte {
-	const headerLeft = 36 // bytes of the header after the first length
+	const headerLeft = wavHeader - 8 // after the first length
 	var file bytes.Buffer
 	field := func(v any) { _ = binary.Write(&file, binary.LittleEndian, v) } // a Buffer takes everything
 	size := uint32(len(samples))
