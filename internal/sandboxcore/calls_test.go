@@ -80,7 +80,8 @@ func TestRefusalsOfASubmission(t *testing.T) {
 		{"a used fee of another payer tells nothing", "rq-p04-1", change(func(s *submission) { s.Payer.Number = "2900000015" }), http.StatusUnprocessableEntity, "payer_mismatch"},
 		{"a used fee of another amount", "rq-p04-1", change(func(s *submission) { s.Amount++ }), http.StatusConflict, "fee_consumed"},
 		{"to another account", "rq-p01-1", change(func(s *submission) { s.IBAN = "SA8280000555608000000004" }), http.StatusUnprocessableEntity, "payer_mismatch"},
-		{"through another bank", "rq-p07-1", change(func(s *submission) { s.IBAN = "SA9880000555608000000007" }), http.StatusUnprocessableEntity, "payer_mismatch"},
+		{"paid through another bank", "rq-p07-1", nil, http.StatusUnprocessableEntity, "payer_mismatch"},
+		{"and to one of our accounts", "rq-p07-1", change(func(s *submission) { s.IBAN = "SA9880000555608000000007" }), http.StatusUnprocessableEntity, "payer_mismatch"},
 		{"on the portal", "rq-p09-2", nil, http.StatusConflict, "already_refunded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -342,6 +343,8 @@ func TestOneBankDoesNotSeeAnothers(t *testing.T) {
 		if got := w.call(http.MethodGet, "/settlements/2000-01-01", nil).body; !strings.HasSuffix(got, "T,0,0\n") {
 			t.Errorf("another bank's settlement: %s", got)
 		}
+		w.submit(reference(2), "rq-p07-1").json(t, http.StatusCreated) // paid through it
+		wantField(t, w.submit(reference(3), "rq-p01-1").json(t, http.StatusUnprocessableEntity), "code", "payer_mismatch")
 	})
 }
 

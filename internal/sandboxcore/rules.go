@@ -41,15 +41,18 @@ func (r *request) refuse(payer party, amount int64) *Refusal {
 // refuseSubmission is refuse for a bank, which also names the account. Money goes
 // back to the account that paid, so a bank that names another one, and a bank
 // through which it was not paid, does not speak for the payer.
-func (r *request) refuseSubmission(ask submission) *Refusal {
+func (r *request) refuseSubmission(bank string, ask submission) *Refusal {
 	if no := r.refuse(ask.Payer, ask.Amount); no != nil {
 		return no
 	}
-	if ask.IBAN != r.PaidFromIBAN {
+	if ask.IBAN != r.PaidFromIBAN || bank != bankKeyID(r.PaidThroughBank) {
 		return &Refusal{Code: codePayerMismatch}
 	}
 	return nil
 }
+
+// bankKeyID is the keyid of the bank with that code.
+func bankKeyID(code string) string { return "bank-" + code }
 
 // A plan is what will become of a submission if it is accepted. It is drawn
 // beforehand and recorded, so that a restart changes nothing.
@@ -131,9 +134,9 @@ func (b *book) decide(bank string, ask submission, p plan) verdict {
 	if r == nil {
 		return verdict{unknown: true}
 	}
-	b.meanwhile(r, ask, p)
+	b.meanwhile(r, bank, ask, p)
 	rec := record{At: b.now(), Refund: &ask, Bank: bank, CoreRef: cmp.Or(p.coreRef, b.nextCoreReference())}
-	switch no := r.refuseSubmission(ask); {
+	switch no := r.refuseSubmission(bank, ask); {
 	case no != nil && f != nil && r.holder == f:
 		// Forgotten, and holding its request. A page that says "refused" would say of
 		// money that left that it never did: nothing is entered.
@@ -167,9 +170,9 @@ func (p plan) fill(rec *record) {
 }
 
 // meanwhile changes a request that would have been given back.
-func (b *book) meanwhile(r *request, ask submission, p plan) {
+func (b *book) meanwhile(r *request, bank string, ask submission, p plan) {
 	switch {
-	case r.refuseSubmission(ask) != nil:
+	case r.refuseSubmission(bank, ask) != nil:
 	case p.consumed:
 		b.write(record{Op: opConsume, At: b.now(), Of: r.ID})
 	case p.amount > 0:
@@ -296,6 +299,6 @@ func (b *book) foresee(bank, reference string, ask *submission) (p prospect) {
 	r := b.requests[ask.RequestID]
 	p.repeated = p.found && p.submission == *ask
 	p.first = f == nil && r != nil
-	p.welcome = p.first && r.refuseSubmission(*ask) == nil
+	p.welcome = p.first && r.refuseSubmission(bank, *ask) == nil
 	return p
 }

@@ -173,7 +173,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.UserOf = func(string) string { return "" }
 	}
 	if cfg.BankKeys == nil {
-		cfg.BankKeys = map[string]ed25519.PublicKey{"bank-" + sandboxseed.BankCode: TestKey().Public().(ed25519.PublicKey)}
+		cfg.BankKeys = map[string]ed25519.PublicKey{bankKeyID(sandboxseed.BankCode): TestKey().Public().(ed25519.PublicKey)}
 	}
 	if cfg.Key == nil {
 		cfg.Key = TestKey()
