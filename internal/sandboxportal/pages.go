@@ -228,8 +228,11 @@ func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name
 	if s, ok := p.sessionOf(r); ok {
 		v.Person = &s.person
 	}
-	if form, ok := data.(signInForm); ok {
+	switch form := data.(type) {
+	case signInForm:
 		v.Path = form.To
+	case refundsForm:
+		v.Path = pathRefunds
 	}
 	var page bytes.Buffer
 	if err := pages[name].ExecuteTemplate(&page, "frame.html", v); err != nil {
@@ -512,9 +515,14 @@ func (p *Portal) showRefund(w http.ResponseWriter, r *http.Request, s *session) 
 
 func (p *Portal) postConfirm(w http.ResponseWriter, r *http.Request, s *session) {
 	f, err := p.confirm(s, r.PathValue("id"))
-	if err != nil {
+	var no *refusal
+	switch {
+	case err == nil:
+		http.Redirect(w, r, pathRefunds+"/"+f.id, http.StatusSeeOther)
+	case errors.As(err, &no) && no.code != codeNotFound: // above what there is now
+		what, status := troubleOf(w, err)
+		p.askWhich(w, r, s, what, status)
+	default:
 		p.say(w, r, err)
-		return
 	}
-	http.Redirect(w, r, pathRefunds+"/"+f.id, http.StatusSeeOther)
 }

@@ -28,8 +28,9 @@ import (
 // The core's own book is behind the portal in internal/sandbox. This one has no rules: it answers what a test wants to
 // hear.
 type book struct {
-	err  error
-	paid int
+	err     error
+	confirm error // of RefundOnPortal
+	paid    int
 }
 
 func (b book) Balance(saudi.Party) (map[string]int64, error) { return map[string]int64{}, b.err }
@@ -42,7 +43,9 @@ func (b book) CheckOnPortal(string, saudi.Party) (sandboxseed.Request, error) {
 	return sandboxseed.Request{Service: "090-003"}, b.err
 }
 
-func (b book) RefundOnPortal(string, string, int64, saudi.Party) error { return b.err }
+func (b book) RefundOnPortal(string, string, int64, saudi.Party) error {
+	return errors.Join(b.err, b.confirm)
+}
 
 func (b book) RefundedOnPortal(string, saudi.Party) (r sandboxseed.Request, found bool, err error) {
 	return r, false, nil
@@ -459,6 +462,24 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("as a page: %d", page.Code)
 			}
 		})
+	}
+}
+
+// TestRefusedConfirm: whoever confirms what can't be had any more is told why, above what there is now.
+func TestRefusedConfirm(t *testing.T) {
+	for _, refusal := range []no{{"amount_changed", ""}, {"already_refunded", "bank"}, {"fee_consumed", ""}} {
+		v := come(t, open(book{confirm: refusal, paid: 3}), "p03")
+		to := v.page("POST", "/portal/refunds", url.Values{"request_id": {"rq"}}).Header().Get("Location")
+		a := v.page("POST", to+"/confirm", nil, "Cookie", "portal_session="+v.session+"; portal_language=en")
+		page := a.Body.String()
+		if a.Code != 409 || !strings.Contains(page, `role="alert"`) || strings.Count(page, `type="radio"`) != 3 ||
+			!strings.Contains(page, `name="to" value="/portal/refunds"`) {
+			t.Errorf("%s: %d %s", refusal.code, a.Code, page)
+		}
+	}
+	v := come(t, open(book{paid: 3}), "p03")
+	if a := v.page("POST", "/portal/refunds/PT-NONE/confirm", nil); a.Code != 404 || strings.Contains(a.Body.String(), "radio") {
+		t.Errorf("of no refund: %d %s", a.Code, a.Body)
 	}
 }
 
