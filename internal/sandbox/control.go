@@ -24,7 +24,7 @@ func (w *World) control() http.Handler {
 		"POST /reset":           func(r *http.Request) (any, error) { return nil, w.Reset(r.Context()) },
 		"POST /forgive":         w.forgive,
 		"GET /faults":           func(*http.Request) (any, error) { return items(w.board.Active()), nil },
-		"GET /faults/kinds":     func(*http.Request) (any, error) { return items(w.board.Kinds()), nil },
+		"GET /faults/kinds":     w.kinds,
 		"PUT /faults":           w.switchOn(w.board.Set),
 		"POST /faults":          w.switchOn(w.board.Add),
 		"DELETE /faults":        func(*http.Request) (any, error) { w.board.Clear(); return nil, nil },

@@ -319,3 +319,37 @@ func TestRulesOfServices(t *testing.T) {
 	c.Prove()
 	c.AskFor("rq-p03-2").Want(422, "service_not_refundable")
 }
+
+// TestRatesTold: how often the core goes wrong of its own accord can be read, also where it doesn't.
+func TestRatesTold(t *testing.T) {
+	t.Parallel()
+	usual := map[string]float64{ // reliability.md, section 6.2
+		"effect_then_hang": 0.05, "unavailable": 0.05, "reset_mid_answer": 0.03, "malformed": 0.02, "bad_signature": 0.01,
+		"duplicate_callback": 0.10, "stale_status": 0.05, "unknown_state": 0.01, "stop": 0, "wrong_echo": 0,
+	}
+	for name, w := range map[string]*banktest.World{"hostile": apitest.Start(t, banktest.Hostile(1)), "polite": apitest.Start(t)} {
+		var kinds struct {
+			Items []struct {
+				Kind string
+				Rate *float64
+			}
+		}
+		control(t, w, http.MethodGet, "/faults/kinds", nil, 200).JSON(&kinds)
+		told := 0
+		for _, k := range kinds.Items {
+			want, known := usual[k.Kind]
+			if name == "polite" {
+				want = 0
+			}
+			if known {
+				told++
+			}
+			if k.Rate == nil || (known || name == "polite") && *k.Rate != want {
+				t.Errorf("%s: %s happens at %v, want %v", name, k.Kind, k.Rate, want)
+			}
+		}
+		if told != len(usual) {
+			t.Errorf("%s: of %d kinds %d are told", name, len(usual), told)
+		}
+	}
+}

@@ -45,6 +45,19 @@ func faultsOf(asked []faultAsked) ([]sandboxfault.Fault, error) {
 	return faults, nil
 }
 
+// kinds are all that can go wrong, how often it does so of its own accord, and how often it did.
+func (w *World) kinds(*http.Request) (any, error) {
+	type kind struct {
+		sandboxfault.Kind
+		Rate float64 `json:"rate"`
+	}
+	var kinds []kind
+	for _, k := range w.board.Kinds() {
+		kinds = append(kinds, kind{k, w.core.Rate(k.Kind)})
+	}
+	return items(kinds), nil
+}
+
 // ReadFaults reads a list of faults as PUT /faults takes it.
 func ReadFaults(text []byte) ([]sandboxfault.Fault, error) {
 	var asked []faultAsked

@@ -131,6 +131,17 @@ func (c *climate) add(kind string, rate float64) {
 	*sort = slices.Insert(*sort, 0, weather{kind, rate, calls})
 }
 
+// rate is how often a kind happens of its own accord to the calls that it may
+// happen to.
+func (c climate) rate(kind string) float64 {
+	for _, w := range slices.Concat(c.outcomes, c.garnishes, c.callbacks) {
+		if w.kind == kind {
+			return w.rate
+		}
+	}
+	return 0
+}
+
 // A mischief is what goes wrong with one call. It brings dice of its own, so
 // that what it draws does not depend on other calls.
 type mischief struct {

@@ -219,6 +219,14 @@ func (c *Core) History(reference string) []Call { return c.history.list(referenc
 // as the book has it: what a referee measures everybody else's story by.
 func (c *Core) Truth() []Effect { return c.book.truth() }
 
+// Rate is how often a kind of fault happens of its own accord, 0 to 1.
+func (c *Core) Rate(kind string) float64 {
+	if c.cfg.Polite {
+		return 0
+	}
+	return c.climate.rate(kind)
+}
+
 // Pay enters fees that somebody paid since the seed, until the next Reset. One
 // whose ID is known already is left alone.
 func (c *Core) Pay(fees ...sandboxseed.Request) error {
