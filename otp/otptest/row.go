@@ -317,52 +317,21 @@ func guessingWhileAsking(t *testing.T, c otp.Codes) {
 	})
 	blocked := 0
 	for round := range rounds {
-		var (
-			customer      = fmt.Sprint("p", round)
-			before        = d.codes.wrong.Load()
-			newest        atomic.Pointer[otp.Attempt]
-			asking, tried sync.WaitGroup
-			asked         atomic.Bool
-		)
+		before := d.codes.wrong.Load()
+		s := siege{desk: d, customer: fmt.Sprint("p", round)}
+		var asking, tried sync.WaitGroup
 		for asker := range askers {
-			asking.Go(func() {
-				for i := range 8 {
-					a, _, err := d.issue(t, customer, fmt.Sprint(asker, i))
-					switch {
-					case err == nil:
-						newest.Store(&a)
-					case errors.Is(err, otp.ErrLocked), errors.Is(err, otp.ErrBudget):
-						return
-					case !errors.Is(err, otp.ErrUnavailable):
-						t.Errorf("Issue: %v", err)
-					}
-				}
-			})
+			asking.Go(func() { s.ask(t, asker) })
 		}
 		for range guessers {
-			tried.Go(func() {
-				for {
-					last := asked.Load()
-					if a := newest.Load(); a != nil {
-						err := d.Verify(t.Context(), *a)
-						switch {
-						case errors.Is(err, otp.ErrLocked), errors.Is(err, otp.ErrGone) && last:
-							return
-						case !errors.Is(err, otp.ErrGone) && !errors.Is(err, otp.ErrWrong):
-							t.Errorf("Verify: %v", err)
-							return
-						}
-					}
-					runtime.Gosched()
-				}
-			})
+			tried.Go(func() { s.guess(t) })
 		}
 		asking.Wait()
-		asked.Store(true)
+		s.asked.Store(true)
 		tried.Wait()
 
 		compared := int(d.codes.wrong.Load() - before)
-		if onRecord := d.record(t, customer).Failures; compared > blockAt || compared != onRecord {
+		if onRecord := d.record(t, s.customer).Failures; compared > blockAt || compared != onRecord {
 			t.Fatalf("round %d: %d wrong codes compared in a row and %d on record, want at most 5", round, compared, onRecord)
 		}
 		if compared == blockAt {
@@ -371,5 +340,48 @@ func guessingWhileAsking(t *testing.T, c otp.Codes) {
 	}
 	if blocked == 0 {
 		t.Error("no round came as far as a block")
+	}
+}
+
+// siege is of one customer's codes.
+type siege struct {
+	*desk
+	customer string
+	newest   atomic.Pointer[otp.Attempt] // nil: none yet
+	asked    atomic.Bool                 // there will be no newer one
+}
+
+// ask asks for challenges until there are no more to be had.
+func (s *siege) ask(t *testing.T, asker int) {
+	for i := range 8 {
+		a, _, err := s.issue(t, s.customer, fmt.Sprint(asker, i))
+		switch {
+		case err == nil:
+			s.newest.Store(&a)
+		case errors.Is(err, otp.ErrLocked), errors.Is(err, otp.ErrBudget):
+			return
+		case !errors.Is(err, otp.ErrUnavailable):
+			t.Errorf("Issue: %v", err)
+		}
+	}
+}
+
+// guess guesses at the newest until there is nothing more to be guessed at.
+func (s *siege) guess(t *testing.T) {
+	for ; ; runtime.Gosched() {
+		last, a := s.asked.Load(), s.newest.Load()
+		if a == nil {
+			if last {
+				return
+			}
+			continue
+		}
+		switch err := s.Verify(t.Context(), *a); {
+		case errors.Is(err, otp.ErrLocked), errors.Is(err, otp.ErrGone) && last:
+			return
+		case !errors.Is(err, otp.ErrGone) && !errors.Is(err, otp.ErrWrong):
+			t.Errorf("Verify: %v", err)
+			return
+		}
 	}
 }
