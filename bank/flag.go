@@ -13,8 +13,9 @@ import (
 )
 
 // The flags: what is seen of a confirm at which the bank may want to look twice (domain.md §6.10), from when on it says
-// itself (Terms.Thresholds). None proves anything, and none holds a refund up unless the bank says so (Terms.Hold). Approvers and operators are told; the customer isn't,
-// and neither is the teller: whoever knew what is looked at would know how not to be seen.
+// itself (Terms.Thresholds). None proves anything, and none holds a refund up unless the bank says so (Terms.Hold).
+// Approvers and operators are told; the customer isn't, and neither is the teller: whoever knew what is looked at would
+// know how not to be seen.
 const (
 	// FlagAccountOfMany: lately refunds for many ID numbers went to this account, as an agent's would.
 	FlagAccountOfMany gateway.Mark = "account_of_many"

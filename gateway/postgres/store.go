@@ -52,7 +52,8 @@ type Options struct {
 	ClaimPool int
 	// RequireRestricted has Open refuse a role that could change the schema or delete anything. Production sets it.
 	RequireRestricted bool
-	// Log hears of what can't be read, of refunds that a claim had to leave out, and of commits whose answer was lost. Nil: nobody does.
+	// Log hears of what can't be read, of refunds that a claim had to leave out, and of commits whose answer was lost.
+	// Nil: nobody does.
 	Log *slog.Logger
 }
 

@@ -35,8 +35,8 @@ const (
 	shortSettle = 500 * time.Millisecond
 )
 
-// TestF34CommitReplyLost loses the request that holds a COMMIT, or its answer, in every way there is: what the store says is what the
-// table holds, nothing is left open, and nothing is written twice.
+// TestF34CommitReplyLost loses the request that holds a COMMIT, or its answer, in every way there is: what the store
+// says is what the table holds, nothing is left open, and nothing is written twice.
 func TestF34CommitReplyLost(t *testing.T) {
 	faults := map[faultnet.Fault]bool{ // was it done?
 		faultnet.ResetBefore: false, faultnet.SilentBefore: false,

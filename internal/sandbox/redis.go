@@ -8,8 +8,8 @@ import (
 	"github.com/istirdad/istirdad/otp/redisstore"
 )
 
-// wipe deletes a gateway's keys: codes, proofs, previews, counts. Whatever else lives in the same logical database is somebody
-// else's.
+// wipe deletes a gateway's keys: codes, proofs, previews, counts. Whatever else lives in the same logical database is
+// somebody else's.
 func wipe(ctx context.Context, client redisstore.Client) error {
 	return redisstore.Wipe(ctx, client, redisstore.Prefix, redissession.Prefix, redissession.RatePrefix)
 }
