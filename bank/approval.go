@@ -28,12 +28,6 @@ type Approvals interface {
 	IdentityChecks(ctx context.Context, sessions []string) (map[string]IdentityCheck, error)
 }
 
-// Why a refund was cancelled that awaited approval. Whoever withdraws one says "withdrawn", here as elsewhere.
-const (
-	cancelRefused = "approval_refused"
-	cancelExpired = "approval_expired" // the dispatcher's word for it
-)
-
 // Awaiting is a refund that awaits a second person's approval, as that person sees it.
 type Awaiting struct {
 	gateway.Refund
@@ -139,7 +133,7 @@ func (p *Path) Approve(ctx context.Context, approver Caller, id, note, digest st
 // Reject cancels a refund that awaits approval, and gives back what it took of the day's limit. Otherwise it is as Approve.
 func (p *Path) Reject(ctx context.Context, approver Caller, id, note string) (gateway.Refund, error) {
 	return p.decide(ctx, approver, id, note, func(r gateway.Refund, by gateway.By) (gateway.Change, error) {
-		return r.Cancel(by, cancelRefused)
+		return r.Cancel(by, gateway.ApprovalRefused)
 	})
 }
 

@@ -277,7 +277,7 @@ func (p *Path) Cancel(ctx context.Context, c Caller, id string) error {
 			return nil
 		}
 		by := gateway.By{At: time.Now(), Actor: c.origin().Actor()}
-		change, err := r.Cancel(by, "withdrawn")
+		change, err := r.Cancel(by, gateway.Withdrawn)
 		if err != nil {
 			return ErrTooLate
 		}

@@ -32,8 +32,8 @@ func StateText(s gateway.State) Text { return states[s] }
 
 // ends are the words for a refund that was cancelled, by why; withdrawn is what any other is told as.
 var ends = map[string]Text{
-	cancelRefused: {AR: "لم يوافق البنك على الطلب، ولم يُرسل شيء", EN: "The bank did not approve it; nothing was sent"},
-	cancelExpired: {AR: "انقضى اليوم دون موافقة البنك، ويمكن تقديم الطلب من جديد", EN: "The day ended without the bank's approval; it can be asked for again"},
+	gateway.ApprovalRefused: {AR: "لم يوافق البنك على الطلب، ولم يُرسل شيء", EN: "The bank did not approve it; nothing was sent"},
+	gateway.ApprovalExpired: {AR: "انقضى اليوم دون موافقة البنك، ويمكن تقديم الطلب من جديد", EN: "The day ended without the bank's approval; it can be asked for again"},
 }
 
 // StandText is what a customer reads of where their refund stands.
@@ -54,9 +54,9 @@ func StepText(e gateway.Event) Text {
 	case e.To == gateway.Queued:
 		return approved
 	case e.Actor.Role == gateway.RoleApprover:
-		return ends[cancelRefused]
+		return ends[gateway.ApprovalRefused]
 	case e.Actor.Role == gateway.RoleDispatcher:
-		return ends[cancelExpired]
+		return ends[gateway.ApprovalExpired]
 	}
 	return states[e.To]
 }

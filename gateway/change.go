@@ -39,7 +39,14 @@ func (r Refund) Approve(by By) (Change, error) {
 	return r.move(moveApprove, Queued, by, func(next *Refund) { next.Due = by.At })
 }
 
-// Cancel withdraws a refund of which nothing has left this machine.
+// Why a refund is cancelled.
+const (
+	Withdrawn       = "withdrawn"        // by the customer, or for them
+	ApprovalRefused = "approval_refused" // by the second person
+	ApprovalExpired = "approval_expired" // nobody decided on it in time
+)
+
+// Cancel ends a refund of which nothing has left this machine, for one of the reasons above.
 func (r Refund) Cancel(by By, reason string) (Change, error) {
 	return r.move(moveCancel, Cancelled, by, func(next *Refund) { next.Reason = reason })
 }

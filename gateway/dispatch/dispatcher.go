@@ -227,7 +227,7 @@ func (d *Dispatcher) take(r gateway.Refund) (gateway.Change, error) {
 		// Its owner died, or sleeps and will find its write refused. The bytes may have left.
 		return r.Doubt(gateway.Dispatcher(now, gateway.Evidence{"cause": "lease_lapsed"}), until)
 	case gateway.AwaitingApproval:
-		return r.Cancel(gateway.Dispatcher(now, nil), "approval_expired")
+		return r.Cancel(gateway.Dispatcher(now, nil), gateway.ApprovalExpired)
 	case gateway.Refunded:
 		return r.Post(until), nil
 	default:
