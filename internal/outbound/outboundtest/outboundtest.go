@@ -61,7 +61,7 @@ func Serve(t testing.TB, l net.Listener, handler http.HandlerFunc) {
 // counts those of the connection, from 0, and false closes it.
 func Raw(t testing.TB, answer func(conn *net.TCPConn, nth int) bool) (base string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
