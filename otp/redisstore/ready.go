@@ -21,9 +21,9 @@ var ErrEvicting = errors.New("redisstore: Redis must run with maxmemory-policy n
 
 // CheckServer refuses a Redis that can't be reached, that evicts, or that does
 // not say whether it does; of a cluster, every master is asked. It is for the
-// start of a process, and for its readiness: whoever may change Redis's policy
-// may do so at any time. It takes one INFO, which a user of Redis's access
-// lists needs to be allowed.
+// start of a process: a policy that is changed while it runs isn't noticed until
+// the next. It takes one INFO, which a user of Redis's access lists needs to be
+// allowed.
 //
 // An embedded server that cannot be asked is not checked, by configuration of
 // whoever embeds it, never because asking failed.
@@ -52,16 +52,4 @@ func checkNode(ctx context.Context, node redis.Cmdable) error {
 		}
 	}
 	return fmt.Errorf("%w, and does not say that it does", ErrEvicting)
-}
-
-// PoolStats are a client's connections, over all servers it talks to.
-type PoolStats struct {
-	Hits, Misses, Timeouts uint32 // counted since the start: a free connection was found, was not, was waited for in vain
-	Total, Idle            uint32 // now
-}
-
-// Pool returns the figures of a client's pool, for metrics.
-func Pool(client Client) PoolStats {
-	s := client.PoolStats()
-	return PoolStats{Hits: s.Hits, Misses: s.Misses, Timeouts: s.Timeouts, Total: s.TotalConns, Idle: s.IdleConns}
 }

@@ -194,7 +194,7 @@ func TestPoolIsBounded(t *testing.T) {
 	if failed, took := askAtOnce(64); failed != 64 || took > 3*time.Second {
 		t.Errorf("%d of 64 failed after %v", failed, took)
 	}
-	if p := redisstore.Pool(client); p.Timeouts == 0 || p.Total > size {
+	if p := client.PoolStats(); p.Timeouts == 0 || p.TotalConns > size {
 		t.Errorf("the pool says %+v", p)
 	}
 	must(t, server.Continue())
@@ -208,7 +208,7 @@ func TestPoolIsBounded(t *testing.T) {
 		n, err := strconv.Atoi(count)
 		return err == nil && n <= size+1
 	}, "INFO", "clients"))
-	if p := redisstore.Pool(client); p.Total > size || p.Idle > p.Total || p.Hits+p.Misses == 0 {
+	if p := client.PoolStats(); p.TotalConns > size || p.IdleConns > p.TotalConns || p.Hits+p.Misses == 0 {
 		t.Errorf("the pool says %+v", p)
 	}
 }
