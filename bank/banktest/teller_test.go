@@ -39,3 +39,32 @@ func TestApprover(t *testing.T) {
 	branch.Unblock(v.IDNumber(), "came by").Want(204)
 	w.Exact()
 }
+
+// TestTogetherAtTheCounter: sessions of staff come along to a crowd's goroutines, as customers do.
+func TestTogetherAtTheCounter(t *testing.T) {
+	w := banktest.Start(t)
+	teller, approver := w.Teller("t01"), w.Approver("a03")
+	people := []string{"p01", "p03"}
+	w.Together(len(people), func(i int, w *banktest.World) {
+		v := teller.In(w).Serve(people[i])
+		v.Confirm(v.Preview("rq-" + people[i] + "-1").RefundID).Want(202)
+	})
+	v := teller.Check("p12")
+	refund := v.Preview("rq-p12-1").RefundID
+	v.Confirm(refund).Want(202)
+	digest := approver.Awaiting(refund).Digest
+	answers := make([]*banktest.Response, 4)
+	w.Together(len(answers), func(i int, w *banktest.World) { answers[i] = approver.In(w).Approve(refund, "seen", digest) })
+	agreed := 0
+	for _, r := range answers {
+		if r.Status == 200 {
+			agreed++
+		} else {
+			r.Want(409, "already_decided")
+		}
+	}
+	if agreed != 1 {
+		t.Errorf("%d of %d decided", agreed, len(answers))
+	}
+	w.Exact()
+}
