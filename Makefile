@@ -17,7 +17,7 @@ setup: ## install what the tasks need (Debian packages as root, linters into the
 	@.ci/setup
 
 test: setup lint test-typescript ## everything that must hold before a commit: set-up, linters, all tests with -race
-	go test -race $(FRESH) ./...
+	go test -race -timeout 15m $(FRESH) ./...
 
 test-typescript: setup ## the TypeScript client alone: its types, and its tests against a sandbox
 	@npm --prefix gateway/client/typescript test --silent
