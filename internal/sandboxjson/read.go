@@ -2,8 +2,10 @@
 // meant would hide its caller's mistakes: a fault that is misspelt would never strike, and a client that writes "Amount"
 // would work until it meets the real thing.
 //
-// The rules are those of the APIs' pages: UTF-8, known fields exact to the case, none of them twice, none null, nothing
-// after the value, at most eight objects and arrays within one another. It shares nothing with the gateway's own reader.
+// The rules are those of the APIs' pages: UTF-8, known fields exact to the case, none of them twice, nothing after the
+// value, at most eight objects and arrays within one another. A field that is null is as if it weren't there, for many
+// languages write what is optional so; anything else that is null is refused. It shares nothing with the gateway's own
+// reader.
 package sandboxjson
 
 import (
@@ -29,7 +31,7 @@ func Read(body []byte, into any) error {
 		return fmt.Errorf("%w: it is not UTF-8", ErrForm)
 	}
 	r := reader{json.NewDecoder(bytes.NewReader(body))}
-	if err := r.value("the value", reflect.TypeOf(into), depthMax); err != nil {
+	if err := r.value("the value", reflect.TypeOf(into), depthMax, false); err != nil {
 		return err
 	}
 	if _, err := r.Token(); !errors.Is(err, io.EOF) {
@@ -59,14 +61,16 @@ func (r reader) next() (json.Token, error) {
 	return token, nil
 }
 
-// value reads one that is to become a t; nil: nobody knows what.
-func (r reader) value(name string, t reflect.Type, room int) error {
+// value reads one that is to become a t (nil: nobody knows what), and that may be absent or not.
+func (r reader) value(name string, t reflect.Type, room int, absent bool) error {
 	token, err := r.next()
 	if err != nil {
 		return err
 	}
 	open, nested := token.(json.Delim)
 	switch {
+	case token == nil && absent:
+		return nil
 	case token == nil:
 		return fmt.Errorf("%w: %s is null", ErrForm, name)
 	case !nested:
@@ -88,7 +92,7 @@ func (r reader) value(name string, t reflect.Type, room int) error {
 
 func (r reader) elements(name string, t reflect.Type, room int) error {
 	for r.More() {
-		if err := r.value("one of "+name, t, room); err != nil {
+		if err := r.value("one of "+name, t, room, false); err != nil {
 			return err
 		}
 	}
@@ -115,7 +119,7 @@ func (r reader) members(t reflect.Type, room int) error {
 			return fmt.Errorf("%w: %q is there twice", ErrForm, name)
 		}
 		seen[name] = true
-		if err := r.value(fmt.Sprintf("%q", name), of, room); err != nil {
+		if err := r.value(fmt.Sprintf("%q", name), of, room, fields != nil); err != nil {
 			return err
 		}
 	}

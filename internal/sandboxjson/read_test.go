@@ -35,14 +35,15 @@ type thing struct {
 func TestRead(t *testing.T) {
 	var got []thing
 	const body = ` [{"kind":"late","rate":0.5,"match":{"user":"p01"},"id":"1","from":"2026-03-05T06:00:00Z",
-		"more":[{"user":"a"},{}],"any":{"x":[1,{"Y":"z"}]},"by":{"A":1,"a":2}},{}] `
+		"more":[{"user":"a"},{}],"any":{"x":[1,{"Y":"z"}]},"by":{"A":1,"a":2}},{},
+		{"kind":null,"rate":null,"match":null,"from":null,"more":null,"any":null}] `
 	if err := sandboxjson.Read([]byte(body), &got); err != nil {
 		t.Fatal(err)
 	}
 	want := []thing{{
 		base: base{"1"}, Kind: "late", Rate: 0.5, Match: &match{"p01"}, From: time.Date(2026, 3, 5, 6, 0, 0, 0, time.UTC),
 		More: []match{{"a"}, {}}, Any: map[string]any{"x": []any{1.0, map[string]any{"Y": "z"}}}, By: map[string]int{"A": 1, "a": 2},
-	}, {}}
+	}, {}, {}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(thing{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -58,7 +59,7 @@ func TestReadRefuses(t *testing.T) {
 		"[{}] []":                         "follows",
 		"null":                            "null",
 		"[null]":                          "null",
-		`[{"match":null}]`:                `"match" is null`,
+		`[{"by":{"a":null}}]`:             `"a" is null`,
 		`[{"more":[null]}]`:               "null",
 		"{}":                              "right type",
 		"1":                               "right type",
