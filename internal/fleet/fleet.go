@@ -151,12 +151,12 @@ func (f *Fleet) standIns(o Options, callback string) (urls banktest.URLs) {
 	}
 	f.Hostile = o.Hostile
 	f.StandIns = newProcess(f.t, f.dir, "standins", func() *exec.Cmd {
-		mood := []string{"-polite"}
+		mood, rates := []string{"-polite"}, []string(nil) // a polite core refuses to be told of any
 		if f.Hostile != 0 {
-			mood = []string{"-seed", strconv.FormatUint(f.Hostile, 10)}
+			mood, rates = []string{"-seed", strconv.FormatUint(f.Hostile, 10)}, o.Faults
 		}
 		cmd := exec.CommandContext(context.WithoutCancel(f.t.Context()), filepath.Join(binaries, "sandbox"), append(mood, args...)...)
-		cmd.Env = append(append(os.Environ(), "TMPDIR="+f.dir), o.Faults...) // what a killed one leaves goes with the test
+		cmd.Env = append(append(os.Environ(), "TMPDIR="+f.dir), rates...) // what a killed one leaves goes with the test
 		return cmd
 	})
 	urls = banktest.URLs{Core: "http://" + core, Bank: "http://" + bank, Control: "http://" + control}
