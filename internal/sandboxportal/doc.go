@@ -18,8 +18,9 @@
 // number there is a picture code (captcha.go), used up by the first try, right or
 // wrong, alive for two minutes and good in one session only. Who can't see the
 // picture (picture.go) can hear it (sound.go): the digits are said, in the language
-// of the page. It is the same code, used up by the same try. The code keeps programs busy, it doesn't keep them out;
-// that is for the limits (limits.go), by source and by number.
+// of the page. It is the same code, used up by the same try. The code keeps
+// programs busy, it doesn't keep them out; that is for the limits (limits.go), by
+// source and by number.
 //
 // A number that nobody has is answered as one without money, by the same steps
 // and in the same bytes.
